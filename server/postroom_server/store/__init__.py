@@ -1,0 +1,1 @@
+"""Rows: models, migrations, the database handle, statements, filters, ids."""
