@@ -71,6 +71,12 @@ class OpenDatabase:
     stream_epoch: str
     lock: IO[bytes] | None  # SQLite: held while this process serves the file
 
+    def close(self) -> None:
+        """Closes the store, then lets another process serve the file."""
+        self.store.close()
+        if self.lock is not None:
+            self.lock.close()
+
 
 def open_database(
     address: Address, *, key_text: str | None, key_file: Path | None, auto_migrate: bool, serving: bool = True

@@ -5,6 +5,7 @@ Building any Peewee query costs hundreds of microseconds; executing its SQL agai
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -41,11 +42,9 @@ def one_of(field: peewee.Field, name: str) -> peewee.Expression | peewee.NodeLis
 
 
 def as_list(values: Iterable[int | str]) -> Any:
-    """The value that `one_of` expects. Only numbers and plain names: nothing here needs JSON escapes."""
+    """The value that `one_of` expects."""
     listed = list(values)
-    if is_postgresql():
-        return listed
-    return "[" + ",".join(str(v) if isinstance(v, int) else f'"{v}"' for v in listed) + "]"
+    return listed if is_postgresql() else json.dumps(listed)
 
 
 class Statement:

@@ -25,6 +25,8 @@ CREATE TABLE "attempt" (
   "reply" TEXT,
   "tls_version" TEXT,
   "ambiguous" BOOLEAN NOT NULL,
+  "accepted_count" INTEGER NOT NULL,
+  "refused_count" INTEGER NOT NULL,
   "start_time" BIGINT NOT NULL,
   "end_time" BIGINT NOT NULL
 );
@@ -117,9 +119,11 @@ CREATE TABLE "email" (
   "template_version_id" BIGINT,
   "html" BOOLEAN NOT NULL,
   "subject" TEXT,
+  "subject_prefix" TEXT,
   "from_address" TEXT NOT NULL,
   "from_name" TEXT NOT NULL,
   "reply_to" TEXT,
+  "ignore_suppression" BOOLEAN NOT NULL,
   "separate" BOOLEAN NOT NULL,
   "at_most_once" BOOLEAN NOT NULL,
   "urgent" BOOLEAN NOT NULL,
@@ -163,6 +167,8 @@ CREATE TABLE "event" (
   "kind" TEXT NOT NULL,
   "state" TEXT,
   "outcome" TEXT,
+  "phase" TEXT,
+  "server_id" BIGINT,
   "code" SMALLINT,
   "enhanced" TEXT,
   "ambiguous" BOOLEAN NOT NULL,
@@ -196,7 +202,6 @@ CREATE TABLE "mail_server" (
   "host" TEXT NOT NULL,
   "port" INTEGER NOT NULL,
   "tls_mode" TEXT NOT NULL,
-  "ca_pem" TEXT,
   "auth_mechanism" TEXT NOT NULL,
   "username" TEXT,
   "sealed_password" BYTEA,
@@ -304,6 +309,9 @@ CREATE TABLE "template_version" (
   "tenant_id" BIGINT NOT NULL,
   "template_id" BIGINT NOT NULL,
   "number" INTEGER NOT NULL,
+  "name" TEXT NOT NULL,
+  "kind" TEXT NOT NULL,
+  "restored_number" INTEGER,
   "syntax" TEXT NOT NULL,
   "default_language" TEXT NOT NULL,
   "samples" TEXT,
@@ -341,11 +349,12 @@ CREATE TABLE "token" (
   "api_user" TEXT,
   "scopes" TEXT NOT NULL,
   "test" BOOLEAN NOT NULL,
-  "sender_user_id" BIGINT NOT NULL,
+  "user_id" BIGINT NOT NULL,
+  "calls_per_minute" INTEGER NOT NULL,
   "create_time" BIGINT NOT NULL,
   "expire_time" BIGINT,
   "revoke_time" BIGINT,
-  "last_use_time" BIGINT
+  "last_used_time" BIGINT
 );
 CREATE UNIQUE INDEX "token_secret_hash" ON "token" ("secret_hash");
 CREATE UNIQUE INDEX "token_api_user" ON "token" ("api_user");

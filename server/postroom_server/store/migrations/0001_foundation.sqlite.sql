@@ -25,6 +25,8 @@ CREATE TABLE "attempt" (
   "reply" TEXT,
   "tls_version" TEXT,
   "ambiguous" INTEGER NOT NULL,
+  "accepted_count" INTEGER NOT NULL,
+  "refused_count" INTEGER NOT NULL,
   "start_time" INTEGER NOT NULL,
   "end_time" INTEGER NOT NULL
 );
@@ -117,9 +119,11 @@ CREATE TABLE "email" (
   "template_version_id" INTEGER,
   "html" INTEGER NOT NULL,
   "subject" TEXT,
+  "subject_prefix" TEXT,
   "from_address" TEXT NOT NULL,
   "from_name" TEXT NOT NULL,
   "reply_to" TEXT,
+  "ignore_suppression" INTEGER NOT NULL,
   "separate" INTEGER NOT NULL,
   "at_most_once" INTEGER NOT NULL,
   "urgent" INTEGER NOT NULL,
@@ -163,6 +167,8 @@ CREATE TABLE "event" (
   "kind" TEXT NOT NULL,
   "state" TEXT,
   "outcome" TEXT,
+  "phase" TEXT,
+  "server_id" INTEGER,
   "code" INTEGER,
   "enhanced" TEXT,
   "ambiguous" INTEGER NOT NULL,
@@ -195,7 +201,6 @@ CREATE TABLE "mail_server" (
   "host" TEXT NOT NULL,
   "port" INTEGER NOT NULL,
   "tls_mode" TEXT NOT NULL,
-  "ca_pem" TEXT,
   "auth_mechanism" TEXT NOT NULL,
   "username" TEXT,
   "sealed_password" BLOB,
@@ -303,6 +308,9 @@ CREATE TABLE "template_version" (
   "tenant_id" INTEGER NOT NULL,
   "template_id" INTEGER NOT NULL,
   "number" INTEGER NOT NULL,
+  "name" TEXT NOT NULL,
+  "kind" TEXT NOT NULL,
+  "restored_number" INTEGER,
   "syntax" TEXT NOT NULL,
   "default_language" TEXT NOT NULL,
   "samples" TEXT,
@@ -340,11 +348,12 @@ CREATE TABLE "token" (
   "api_user" TEXT,
   "scopes" TEXT NOT NULL,
   "test" INTEGER NOT NULL,
-  "sender_user_id" INTEGER NOT NULL,
+  "user_id" INTEGER NOT NULL,
+  "calls_per_minute" INTEGER NOT NULL,
   "create_time" INTEGER NOT NULL,
   "expire_time" INTEGER,
   "revoke_time" INTEGER,
-  "last_use_time" INTEGER
+  "last_used_time" INTEGER
 );
 CREATE UNIQUE INDEX "token_secret_hash" ON "token" ("secret_hash");
 CREATE UNIQUE INDEX "token_api_user" ON "token" ("api_user");

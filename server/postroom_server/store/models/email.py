@@ -65,9 +65,11 @@ class Email(Row):
     template_version_id = IdField(null=True)
     html = peewee.BooleanField()
     subject = peewee.TextField(null=True)  # null: the template's
+    subject_prefix = peewee.TextField(null=True)  # of the first server in line at accept
     from_address = peewee.TextField()
     from_name = peewee.TextField()
     reply_to = JsonField(null=True)
+    ignore_suppression = peewee.BooleanField()
     separate = peewee.BooleanField()  # one copy per recipient
     at_most_once = peewee.BooleanField()
     urgent = peewee.BooleanField()
@@ -210,6 +212,8 @@ class Attempt(Row):
     reply = peewee.TextField(null=True)
     tls_version = peewee.TextField(null=True)
     ambiguous = peewee.BooleanField()
+    accepted_count = peewee.IntegerField()
+    refused_count = peewee.IntegerField()
     start_time = TimeField()
     end_time = TimeField()
 

@@ -22,6 +22,8 @@ class Event(Row):
     kind = peewee.TextField()
     state = peewee.TextField(null=True)
     outcome = peewee.TextField(null=True)
+    phase = peewee.TextField(null=True)
+    server_id = IdField(null=True)
     code = peewee.SmallIntegerField(null=True)
     enhanced = peewee.TextField(null=True)
     ambiguous = peewee.BooleanField(default=False)

@@ -27,7 +27,10 @@ class Syntax(enum.StrEnum):
 
 
 class Template(Row):
-    """(tenant, invoke_name) and which of its versions are the newest and the one that is sent."""
+    """(tenant, invoke_name) and which of its versions are the newest and the one that is sent.
+
+    Name and kind are the newest version's, kept here for lists.
+    """
 
     id = IdField(primary_key=True)
     tenant_id = IdField()
@@ -51,6 +54,9 @@ class TemplateVersion(Row):
     tenant_id = IdField()
     template_id = IdField()
     number = peewee.IntegerField()
+    name = peewee.TextField()
+    kind = peewee.TextField()
+    restored_number = peewee.IntegerField(null=True)
     syntax = peewee.TextField()
     default_language = peewee.TextField()
     samples = JsonField(null=True)

@@ -53,11 +53,12 @@ class Token(Row):
     api_user = peewee.TextField(null=True, unique=True)  # dialect B signs in with a pair
     scopes = JsonField()
     test = peewee.BooleanField()
-    sender_user_id = IdField()
+    user_id = IdField()
+    calls_per_minute = peewee.IntegerField()  # 0: unlimited
     create_time = TimeField()
     expire_time = TimeField(null=True)
     revoke_time = TimeField(null=True)
-    last_use_time = TimeField(null=True)
+    last_used_time = TimeField(null=True)
 
     class Meta:
         table_name = "token"
@@ -73,7 +74,6 @@ class MailServer(Row):
     host = peewee.TextField()
     port = peewee.IntegerField()
     tls_mode = peewee.TextField()
-    ca_pem = peewee.TextField(null=True)
     auth_mechanism = peewee.TextField()
     username = peewee.TextField(null=True)
     sealed_password = peewee.BlobField(null=True)

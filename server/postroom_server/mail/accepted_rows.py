@@ -1,0 +1,194 @@
+"""The rows of accepted mail: built as tuples, written by statements compiled once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from postroom_server.clock import Millis
+from postroom_server.mail.caller import Caller
+from postroom_server.mail.checks import Checked, as_json
+from postroom_server.mail.copies import Copy
+from postroom_server.mail.draft import CopyMode, CustomBody
+from postroom_server.mail.senders import Sender
+from postroom_server.mail.template_choice import ChosenTemplate
+from postroom_server.store import history
+from postroom_server.store.models import (
+    Attachment,
+    Blob,
+    Content,
+    Delivery,
+    DeliveryState,
+    Email,
+    EmailState,
+    Lane,
+    Recipient,
+    RecipientState,
+)
+from postroom_server.store.statement import Insert, Statement, bind, insert
+
+Row = tuple[Any, ...]
+
+_EMAIL = Insert(
+    Email,
+    [
+        Email.id, Email.tenant_id, Email.token_id, Email.sender_user_id, Email.out_id, Email.biz_key,
+        Email.language, Email.template_language, Email.invoke_name, Email.template_version_id, Email.html,
+        Email.subject, Email.subject_prefix, Email.from_address, Email.from_name, Email.reply_to,
+        Email.ignore_suppression, Email.separate, Email.at_most_once, Email.urgent, Email.test, Email.verification, Email.labels,
+        Email.headers, Email.state, Email.recipient_count, Email.open_count, Email.delivered_count,
+        Email.refused_count, Email.expired_count, Email.cancelled_count, Email.suppressed_count,
+        Email.unknown_count, Email.bounced_count, Email.ambiguous_count, Email.accept_time,
+        Email.schedule_time, Email.expire_time,
+    ],
+)  # fmt: skip
+_CONTENT = insert(Content)
+_DELIVERY = Insert(
+    Delivery,
+    [
+        Delivery.id, Delivery.tenant_id, Delivery.email_id, Delivery.lane, Delivery.position,
+        Delivery.message_id, Delivery.date_time, Delivery.at_most_once, Delivery.state, Delivery.run_at,
+        Delivery.expire_time, Delivery.lease_token, Delivery.cancel_requested, Delivery.transactions,
+        Delivery.tries, Delivery.crash_count,
+    ],
+)  # fmt: skip
+_RECIPIENT = Insert(
+    Recipient,
+    [
+        Recipient.id, Recipient.tenant_id, Recipient.email_id, Recipient.delivery_id, Recipient.role,
+        Recipient.address, Recipient.state,
+    ],
+)  # fmt: skip
+_ATTACHMENT = insert(Attachment)
+_BLOB = insert(Blob, suffix='ON CONFLICT ("tenant_id", "sha256") DO NOTHING')
+_FIND_BLOB = Statement(
+    lambda: Blob.select(Blob.id).where((Blob.tenant_id == bind("tenant_id")) & (Blob.sha256 == bind("sha256")))
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EmailRows:
+    email_id: int
+    tenant_id: int
+    accept_time: Millis
+    email: Row
+    content: Row
+    deliveries: list[Row]
+    recipients: list[Row]
+    files: list[_File]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _File:
+    attachment_id: int
+    blob_id: int
+    position: int
+    name: str
+    content_type: str
+    content_id: str | None
+    sha256: bytes
+    content: bytes
+
+
+def build(
+    checked: Checked,
+    *,
+    ids: Iterator[int],
+    tenant_id: int,
+    caller: Caller,
+    out_id: str,
+    sender: Sender,
+    template: ChosenTemplate | None,
+    language: str,
+    copies: Sequence[Copy],
+    lane: Lane,
+    now: Millis,
+    due: Millis,
+    expire_time: Millis,
+) -> EmailRows:
+    """Lays out every row of one accepted email. `ids` gives growing ids: email, deliveries, recipients."""
+    draft = checked.draft
+    body = draft.body
+    custom = body if isinstance(body, CustomBody) else None
+    email_id = next(ids)
+    count = checked.recipient_count
+    email = (
+        email_id, tenant_id, caller.token_id, draft.sender_user_id or caller.user_id, out_id,
+        draft.biz_key or None, language, template.language if template else None,
+        template.invoke_name if template else None, template.version_id if template else None,
+        custom is None or bool(custom.html), draft.subject or None, sender.subject_prefix, sender.address,
+        sender.name, as_json(checked.reply_to) if checked.reply_to else None,
+        draft.ignore_suppression, draft.copy_mode is CopyMode.SEPARATE, draft.at_most_once, draft.urgent, caller.test,
+        draft.has_verification, as_json(dict(draft.labels)) if draft.labels else None,
+        as_json(dict(draft.headers)) if draft.headers else None, EmailState.PENDING.value, count, count,
+        0, 0, 0, 0, 0, 0, 0, 0, now, draft.schedule_time, expire_time,
+    )  # fmt: skip
+    content = (
+        email_id,
+        tenant_id,
+        (custom.html or None) if custom else None,
+        (custom.text or None) if custom else None,
+        checked.params_json,
+        as_json(checked.recipient_params) if checked.recipient_params else None,
+    )
+    domain = sender.address.rpartition("@")[2]
+    deliveries: list[Row] = []
+    recipients: list[Row] = []
+    for position, copy in enumerate(copies):
+        delivery_id = next(ids)
+        deliveries.append(
+            (
+                delivery_id, tenant_id, email_id, int(lane), position, _message_id(delivery_id, domain), due,
+                draft.at_most_once, DeliveryState.READY.value, due, expire_time, 0, False, 0, 0, 0,
+            )  # fmt: skip
+        )
+        recipients.extend(
+            (next(ids), tenant_id, email_id, delivery_id, role.value, address, RecipientState.OPEN.value)
+            for role, address in copy.recipients
+        )
+    files = [
+        _File(
+            next(ids), next(ids), position, file.name, file.content_type or "application/octet-stream",
+            file.content_id or None, hashlib.sha256(file.content or b"").digest(), file.content or b"",
+        )  # fmt: skip
+        for position, file in enumerate(draft.files)
+    ]
+    return EmailRows(email_id, tenant_id, now, email, content, deliveries, recipients, files)
+
+
+def store(accepted: Sequence[EmailRows]) -> None:
+    """Writes every row of these emails, and the event that says they were accepted."""
+    _EMAIL.many([rows.email for rows in accepted])
+    _CONTENT.many([rows.content for rows in accepted])
+    _DELIVERY.many([row for rows in accepted for row in rows.deliveries])
+    _RECIPIENT.many([row for rows in accepted for row in rows.recipients])
+    history.append(
+        [
+            history.event(rows.tenant_id, history.Kind.EMAIL_ACCEPTED, rows.accept_time, email_id=rows.email_id)
+            for rows in accepted
+        ]
+    )
+    for rows in accepted:
+        _store_files(rows)
+
+
+def _store_files(rows: EmailRows) -> None:
+    for file in rows.files:
+        _BLOB.many([(file.blob_id, rows.tenant_id, file.sha256, len(file.content), file.content)])
+        # Another email of the tenant may have brought the same bytes before.
+        blob_id = _FIND_BLOB.rows(tenant_id=rows.tenant_id, sha256=file.sha256)[0][0]
+        _ATTACHMENT.many(
+            [
+                (
+                    file.attachment_id, rows.tenant_id, rows.email_id, file.position, file.name,
+                    file.content_type, file.content_id, None, blob_id,
+                )  # fmt: skip
+            ]
+        )
+
+
+def _message_id(delivery_id: int, domain: str) -> str:
+    return f"{delivery_id:x}.{os.urandom(8).hex()}@{domain}"

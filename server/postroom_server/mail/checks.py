@@ -1,0 +1,266 @@
+"""The rules of a draft that need no database: every violation at once, addresses normalised.
+
+Field paths are the contract's, so that a caller finds the field that is meant.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from postroom_server.clock import Millis
+from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
+from postroom_server.mail.limits import Limits
+from postroom_server.message import address, language
+from postroom_server.message.header import check_header, check_text
+from postroom_server.refusals import Reason, Violation
+
+_BIZ_KEY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_INVOKE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_LABEL_NAME = re.compile(r"[a-z0-9_.-]{1,63}")
+_CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}")
+_CONTENT_ID = re.compile(r"[A-Za-z0-9_.+-]{1,64}(@[A-Za-z0-9_.-]{1,64})?")
+
+_OUT_ID_CHARACTERS = 80
+_REQUEST_ID_CHARACTERS = 255
+_SUBJECT_CHARACTERS = 998
+_NAME_CHARACTERS = 200
+_LABEL_CHARACTERS = 256
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Checked:
+    """A draft whose fields are sound. Addresses are normal forms; each stands once, in its first role."""
+
+    draft: Draft
+    to: tuple[str, ...]
+    cc: tuple[str, ...]
+    bcc: tuple[str, ...]
+    from_address: str  # "" when the draft names none
+    reply_to: tuple[str, ...]
+    language: str  # "" or a BCP 47 tag
+    params_json: str | None
+    recipient_params: Mapping[str, Mapping[str, Any]]  # by normalised address
+
+    @property
+    def recipient_count(self) -> int:
+        return len(self.to) + len(self.cc) + len(self.bcc)
+
+
+def check(draft: Draft, limits: Limits, now: Millis) -> tuple[Checked | None, list[Violation]]:
+    """Checks a draft. Returns the checked draft and no violations, or None and all of them."""
+    found: list[Violation] = []
+    to, cc, bcc = _recipients(draft, limits, found)
+    from_address = ""
+    if draft.from_address:
+        from_address = _address("from_address", draft.from_address, found)
+    if len(draft.reply_to) > limits.reply_to:
+        found.append(Violation("reply_to", f"at most {limits.reply_to} addresses"))
+    reply_to = tuple(_address(f"reply_to[{i}]", text, found) for i, text in enumerate(draft.reply_to))
+    _texts(draft, found)
+    _times(draft, limits, now, found)
+    _mapping_limits(draft, limits, found)
+    _files(draft.files, limits, found)
+    params_json, recipient_params = _body(draft, limits, found)
+    tag = _language(draft.language, found)
+    if found:
+        return None, found
+    return Checked(draft, to, cc, bcc, from_address, reply_to, tag, params_json, recipient_params), found
+
+
+def _recipients(
+    draft: Draft, limits: Limits, found: list[Violation]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    total = len(draft.to) + len(draft.cc) + len(draft.bcc)
+    if draft.has_audience:
+        found.append(Violation("audience", "audiences are not served by this release"))
+    elif total == 0:
+        found.append(Violation("to", "name at least one recipient", Reason.NO_RECIPIENTS))
+    if total > limits.recipients_per_email:
+        found.append(
+            Violation("to", f"{total} recipients; at most {limits.recipients_per_email} over to, cc and bcc")
+        )
+        return (), (), ()
+    seen: set[str] = set()
+    return (
+        _addresses("to", draft.to, seen, found),
+        _addresses("cc", draft.cc, seen, found),
+        _addresses("bcc", draft.bcc, seen, found),
+    )
+
+
+def _addresses(
+    field: str, given: tuple[str, ...], seen: set[str], found: list[Violation]
+) -> tuple[str, ...]:
+    kept = []
+    for i, text in enumerate(given):
+        try:
+            parsed = address.parse(text)
+        except address.InvalidAddress as error:
+            found.append(Violation(f"{field}[{i}]", str(error)))
+            continue
+        if parsed not in seen:
+            seen.add(parsed)
+            kept.append(parsed)
+    return tuple(kept)
+
+
+def _address(field: str, text: str, found: list[Violation]) -> str:
+    try:
+        return address.parse(text)
+    except address.InvalidAddress as error:
+        found.append(Violation(field, str(error)))
+        return ""
+
+
+def _texts(draft: Draft, found: list[Violation]) -> None:
+    for field, text, most in (
+        ("request_id", draft.request_id, _REQUEST_ID_CHARACTERS),
+        ("out_id", draft.out_id, _OUT_ID_CHARACTERS),
+        ("subject", draft.subject, _SUBJECT_CHARACTERS),
+        ("from_name", draft.from_name, _NAME_CHARACTERS),
+    ):
+        if len(text) > most:
+            found.append(Violation(field, f"{len(text)} characters; at most {most}"))
+        elif text and (problem := check_text(text)):
+            found.append(Violation(field, problem))
+    if draft.biz_key and not _BIZ_KEY.fullmatch(draft.biz_key):
+        found.append(Violation("biz_key", "must be upper-case letters, digits and underscores, at most 64"))
+
+
+def _times(draft: Draft, limits: Limits, now: Millis, found: list[Violation]) -> None:
+    if draft.schedule_time is not None and draft.schedule_time > now + limits.longest_schedule:
+        found.append(Violation("schedule_time", "is more than a year away"))
+    due = max(now, draft.schedule_time or now)
+    if draft.expire_time is not None and draft.expire_time <= due:
+        found.append(Violation("expire_time", "must be after the mail is due"))
+
+
+def _mapping_limits(draft: Draft, limits: Limits, found: list[Violation]) -> None:
+    if len(draft.labels) > limits.labels:
+        found.append(Violation("labels", f"at most {limits.labels}"))
+    for name, value in draft.labels.items():
+        if not _LABEL_NAME.fullmatch(name):
+            found.append(Violation(f"labels[{name!r}]", "a name is 1 to 63 of a-z, 0-9, _, . and -"))
+        if len(value) > _LABEL_CHARACTERS or check_text(value):
+            found.append(Violation(f"labels[{name!r}]", f"at most {_LABEL_CHARACTERS} printable characters"))
+    if len(draft.headers) > limits.headers:
+        found.append(Violation("headers", f"at most {limits.headers}"))
+    for name, value in draft.headers.items():
+        if problem := check_header(name, value):
+            found.append(Violation(f"headers[{name!r}]", problem))
+
+
+def _files(files: Iterable[File], limits: Limits, found: list[Violation]) -> None:
+    listed = list(files)
+    if len(listed) > limits.attachments:
+        found.append(Violation("attachments", f"{len(listed)} files; at most {limits.attachments}"))
+    total = 0
+    content_ids: set[str] = set()
+    for i, file in enumerate(listed):
+        field = f"attachments[{i}]"
+        if not file.name or len(file.name) > _NAME_CHARACTERS or check_text(file.name):
+            found.append(Violation(f"{field}.name", f"1 to {_NAME_CHARACTERS} printable characters"))
+        if file.content_type and not _CONTENT_TYPE.fullmatch(file.content_type):
+            found.append(Violation(f"{field}.content_type", "must look like type/subtype, without parameters"))
+        if file.content_type.lower().startswith(("multipart/", "message/")):
+            found.append(Violation(f"{field}.content_type", "composite types cannot be attached"))
+        if file.content_id and not _CONTENT_ID.fullmatch(file.content_id):
+            found.append(Violation(f"{field}.content_id", "letters, digits and _.+- only, optionally @ a host"))
+        elif file.content_id and file.content_id in content_ids:
+            found.append(Violation(f"{field}.content_id", "is used by another attachment"))
+        content_ids.add(file.content_id)
+        if file.url:
+            found.append(
+                Violation(f"{field}.url", "addresses are not fetched by this release; send the bytes",
+                          Reason.ATTACHMENT_REFUSED)
+            )
+        elif file.content is None:
+            found.append(Violation(field, "needs content or url"))
+        else:
+            total += len(file.content)
+            if len(file.content) > limits.attachment_bytes:
+                found.append(
+                    Violation(f"{field}.content", f"{len(file.content)} bytes; at most {limits.attachment_bytes}")
+                )
+    if total > limits.attachments_bytes:
+        found.append(Violation("attachments", f"{total} bytes together; at most {limits.attachments_bytes}"))
+
+
+def _body(
+    draft: Draft, limits: Limits, found: list[Violation]
+) -> tuple[str | None, Mapping[str, Mapping[str, Any]]]:
+    if draft.has_verification:
+        found.append(Violation("verification", "verification codes are not served by this release"))
+    body = draft.body
+    if isinstance(body, CustomBody):
+        _custom(draft, body, limits, found)
+        return None, {}
+    if isinstance(body, TemplateBody):
+        return _template(draft, body, limits, found)
+    found.append(Violation("body", "either template or custom is required"))
+    return None, {}
+
+
+def _custom(draft: Draft, body: CustomBody, limits: Limits, found: list[Violation]) -> None:
+    if not draft.subject:
+        found.append(Violation("subject", "is required with a custom body"))
+    if not body.html and not body.text:
+        found.append(Violation("custom", "html or text is required"))
+    for field, text in (("custom.html", body.html), ("custom.text", body.text)):
+        if len(text) > limits.content_characters:
+            found.append(Violation(field, f"{len(text)} characters; at most {limits.content_characters}"))
+        if "\0" in text:
+            found.append(Violation(field, "holds a NUL character", Reason.UNSAFE_CONTENT))
+
+
+def _template(
+    draft: Draft, body: TemplateBody, limits: Limits, found: list[Violation]
+) -> tuple[str | None, Mapping[str, Mapping[str, Any]]]:
+    if body.invoke_name and not _INVOKE_NAME.fullmatch(body.invoke_name):
+        found.append(Violation("template.invoke_name", "1 to 64 of A-Z, a-z, 0-9, _, . and -"))
+    if not body.invoke_name and not draft.biz_key:
+        found.append(
+            Violation("biz_key", "name the template, or the business key it is bound to", Reason.BIZ_KEY_REQUIRED)
+        )
+    if body.recipient_params and draft.copy_mode is CopyMode.SHARED:
+        found.append(
+            Violation("template.recipient_params", "one shared copy cannot differ per recipient; use SEPARATE")
+        )
+    params_json = _params("template.params", body.params, limits, found)
+    by_address: dict[str, Mapping[str, Any]] = {}
+    for text, params in body.recipient_params.items():
+        field = f"template.recipient_params[{text!r}]"
+        parsed = _address(field, text, found)
+        _params(field, params, limits, found)
+        if parsed:
+            by_address[parsed] = params
+    return params_json, by_address
+
+
+def _params(field: str, params: Mapping[str, Any], limits: Limits, found: list[Violation]) -> str | None:
+    if not params:
+        return None
+    if len(params) > limits.params_names:
+        found.append(Violation(field, f"{len(params)} names; at most {limits.params_names}"))
+    text = as_json(params)
+    if len(text) > limits.params_bytes // 4 and len(text.encode("utf-8", "replace")) > limits.params_bytes:
+        found.append(Violation(field, f"at most {limits.params_bytes} bytes as JSON"))
+    return text
+
+
+def _language(text: str, found: list[Violation]) -> str:
+    if not text:
+        return ""
+    try:
+        return language.normalise(text)
+    except ValueError:
+        found.append(Violation("language", "is not a language tag such as en or zh-CN"))
+        return ""
+
+
+def as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,24 @@
+"""How the recipients of an email are spread over messages."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from postroom_server.mail.draft import CopyMode
+from postroom_server.store.models import Role
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Copy:
+    """One message: its recipients with their roles, To first."""
+
+    recipients: tuple[tuple[Role, str], ...]
+
+
+def split(to: tuple[str, ...], cc: tuple[str, ...], bcc: tuple[str, ...], mode: CopyMode) -> tuple[Copy, ...]:
+    """SHARED: one message for all. SEPARATE: one per To; Cc and Bcc travel with the first only."""
+    extra = tuple((Role.CC, a) for a in cc) + tuple((Role.BCC, a) for a in bcc)
+    if mode is CopyMode.SHARED or len(to) <= 1:
+        return (Copy(tuple((Role.TO, a) for a in to) + extra),)
+    first = Copy(((Role.TO, to[0]), *extra))
+    return (first, *(Copy(((Role.TO, a),)) for a in to[1:]))

@@ -1,0 +1,73 @@
+"""What a caller asks to send, before anything was checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from postroom_server.clock import Millis
+
+
+class CopyMode(enum.StrEnum):
+    SEPARATE = "SEPARATE"  # one message per recipient
+    SHARED = "SHARED"  # one message, every To visible
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TemplateBody:
+    """A stored template: by name, or (invoke_name empty) by the draft's business key."""
+
+    invoke_name: str = ""
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    recipient_params: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CustomBody:
+    html: str = ""
+    text: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class File:
+    """An attachment: bytes, or (content None) the address to fetch it from."""
+
+    name: str
+    content_type: str = ""
+    content_id: str = ""
+    content: bytes | None = None
+    url: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A SendEmail request in the product's words. Empty strings mean unset."""
+
+    body: TemplateBody | CustomBody | None
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    request_id: str = ""
+    fingerprint: bytes = b""
+    out_id: str = ""
+    biz_key: str = ""
+    language: str = ""
+    subject: str = ""
+    from_address: str = ""
+    from_name: str = ""
+    reply_to: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    schedule_time: Millis | None = None
+    expire_time: Millis | None = None
+    urgent: bool = False
+    copy_mode: CopyMode = CopyMode.SEPARATE
+    at_most_once: bool = False
+    ignore_suppression: bool = False
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sender_user_id: int = 0
+    tenant_id: int | None = None  # None: the caller's own
+    has_audience: bool = False
+    has_verification: bool = False

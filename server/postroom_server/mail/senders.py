@@ -1,0 +1,46 @@
+"""Who a mail comes from: the caller's wish, the tenant's domains, and the servers that allow it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from postroom_server.message import address
+from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
+from postroom_server.store.known import ServerFacts, TenantFacts
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sender:
+    address: str
+    name: str
+    subject_prefix: str | None  # of the first server in line that may carry this sender
+
+
+def resolve_sender(
+    wanted_address: str, wanted_name: str, tenant: TenantFacts, servers: tuple[ServerFacts, ...]
+) -> Sender:
+    """Settles the From of a mail: the caller's, else the tenant's, else the first server's own.
+
+    Raises NO_MAIL_SERVER when the tenant has none, SENDER_NOT_ALLOWED when the tenant's domains or
+    every server refuse the address, INVALID_FIELD when nobody names one.
+    """
+    if not servers:
+        raise Refusal(Reason.NO_MAIL_SERVER, "no mail server is enabled for this tenant")
+    chosen = wanted_address or tenant.from_address or ""
+    if not chosen:
+        chosen = next((server.from_address for server in servers if server.from_address), "") or ""
+    if not chosen:
+        refuse_all([Violation("from_address", "is required: neither the tenant nor a server has a default")])
+    if tenant.sender_domains and address.domain(chosen) not in tenant.sender_domains:
+        _refuse(chosen, "the tenant may not send from this domain")
+    carrier = next((server for server in servers if server.allows(chosen)), None)
+    if carrier is None:
+        _refuse(chosen, "no mail server of the tenant allows this sender")
+    assert carrier is not None
+    name = wanted_name or tenant.from_name or carrier.from_name or ""
+    return Sender(chosen, name, carrier.subject_prefix)
+
+
+def _refuse(sender: str, why: str) -> None:
+    domain = address.domain(sender)
+    refuse_all([Violation("from_address", f"{why} ({domain})", Reason.SENDER_NOT_ALLOWED)])

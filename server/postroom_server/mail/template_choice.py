@@ -1,0 +1,93 @@
+"""Which template, version and language an email uses, and whether its variables have values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from postroom_server.mail.checks import Checked
+from postroom_server.mail.draft import TemplateBody
+from postroom_server.message import language
+from postroom_server.message.template import CompiledTemplate, UnsafeContent
+from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
+from postroom_server.store.known import Known, TemplateFacts, TenantFacts
+
+# System variables that every template may use; the engine gives the same values when it renders.
+SYSTEM_VALUES: Mapping[str, str] = {"user_defined_unsubscribe_link": ""}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChosenTemplate:
+    invoke_name: str
+    kind: str
+    version_id: int
+    language: str  # the variant's
+
+
+def find_template(body: TemplateBody, biz_key: str, tenant_id: int, known: Known) -> TemplateFacts:
+    """The template a body means. Raises NOT_BOUND or TEMPLATE_NOT_FOUND."""
+    name = body.invoke_name
+    if not name:
+        bound = known.bound_name(tenant_id, biz_key)
+        if bound is None:
+            raise Refusal(
+                Reason.NOT_BOUND,
+                f"no template is bound to {biz_key}",
+                metadata={"biz_key": biz_key},
+            )
+        name = bound
+    template = known.template(tenant_id, name)
+    if template is None:
+        raise Refusal(
+            Reason.TEMPLATE_NOT_FOUND, f"there is no template {name}", metadata={"invoke_name": name}
+        )
+    return template
+
+
+def choose_template(
+    checked: Checked, body: TemplateBody, tenant: TenantFacts, known: Known
+) -> ChosenTemplate:
+    """Pins the approved version and the variant, and refuses every variable without a value at once."""
+    template = find_template(body, checked.draft.biz_key, tenant.id, known)
+    if template.approved_version_id is None:
+        raise Refusal(
+            Reason.TEMPLATE_NOT_APPROVED,
+            f"no version of {template.invoke_name} is approved",
+            metadata={"invoke_name": template.invoke_name},
+        )
+    version = known.version(template.approved_version_id)
+    tag = language.choose(
+        checked.language or tenant.default_language, tuple(version.variants), version.default_language
+    )
+    _check_values(checked, body, version.variants[tag])
+    return ChosenTemplate(template.invoke_name, template.kind, version.id, tag)
+
+
+def _check_values(checked: Checked, body: TemplateBody, compiled: CompiledTemplate) -> None:
+    found: list[Violation] = []
+    if not checked.recipient_params:
+        _check_set("template.params", body.params, compiled, checked, found)
+    else:
+        # Each To has its own values; Cc and Bcc travel with the first copy.
+        for address in checked.to or checked.cc or checked.bcc:
+            params = {**body.params, **checked.recipient_params.get(address, {})}
+            _check_set(f"template.recipient_params[{address!r}]", params, compiled, checked, found)
+    refuse_all(found)
+
+
+def _check_set(
+    field: str, params: Mapping[str, Any], compiled: CompiledTemplate, checked: Checked, found: list[Violation]
+) -> None:
+    missing = compiled.missing(params)
+    if missing:
+        found.extend(
+            Violation(f"{field}.{name}", "has no value", Reason.TEMPLATE_VARIABLE_INVALID) for name in missing
+        )
+        return
+    try:
+        # What the recipient will see is checked, not only what the template says (security.md A3, B3).
+        compiled.render(params, SYSTEM_VALUES)
+    except UnsafeContent as error:
+        found.append(Violation(field, str(error), Reason.UNSAFE_CONTENT))
+    del checked

@@ -1,0 +1,1 @@
+"""Protobuf to values and back, one file per family of messages."""

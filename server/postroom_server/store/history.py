@@ -1,0 +1,141 @@
+"""Appends events and reads them in the order they were committed."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+from postroom_server.clock import Millis
+from postroom_server.store.models import Event, bound
+from postroom_server.store.statement import insert, is_postgresql
+
+_APPEND = insert(Event, without=[Event.id])
+_COLUMNS = (
+    "tenant_id, email_id, delivery_id, recipient_id, kind, state, outcome, phase, server_id, code, enhanced,"
+    " ambiguous, time"
+)
+
+
+class Kind(enum.StrEnum):
+    """The contract's EventKind, word for word."""
+
+    EMAIL_ACCEPTED = "EMAIL_ACCEPTED"
+    EMAIL_SETTLED = "EMAIL_SETTLED"
+    EMAIL_RESCHEDULED = "EMAIL_RESCHEDULED"
+    EMAIL_CANCELLED = "EMAIL_CANCELLED"
+    EMAIL_DELETED = "EMAIL_DELETED"
+    EMAIL_RETRIED = "EMAIL_RETRIED"
+    RECIPIENT_SETTLED = "RECIPIENT_SETTLED"
+    RECIPIENT_BOUNCED = "RECIPIENT_BOUNCED"
+    ATTEMPT_FINISHED = "ATTEMPT_FINISHED"
+    ATTEMPT_LATE = "ATTEMPT_LATE"  # an outcome came after the lease had passed to another
+    DELIVERY_HELD = "DELIVERY_HELD"
+    DELIVERY_RELEASED = "DELIVERY_RELEASED"
+    DELIVERY_RESCUED = "DELIVERY_RESCUED"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the stream. SQLite has one writer, so its counter is enough and `xid` is 0."""
+
+    xid: int
+    id: int
+
+
+START = Position(0, 0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Happening:
+    """An event as read."""
+
+    position: Position
+    tenant_id: int
+    email_id: int | None
+    delivery_id: int | None
+    recipient_id: int | None
+    kind: Kind
+    state: str | None
+    outcome: str | None
+    phase: str | None
+    server_id: int | None
+    code: int | None
+    enhanced: str | None
+    ambiguous: bool
+    time: Millis
+
+
+def event(
+    tenant_id: int,
+    kind: Kind,
+    time: Millis,
+    *,
+    email_id: int | None = None,
+    delivery_id: int | None = None,
+    recipient_id: int | None = None,
+    state: str | None = None,
+    outcome: str | None = None,
+    phase: str | None = None,
+    server_id: int | None = None,
+    code: int | None = None,
+    enhanced: str | None = None,
+    ambiguous: bool = False,
+) -> tuple[Any, ...]:
+    """A row for `append`. Never put an address, a subject, a parameter or a reply's text in one."""
+    return (
+        tenant_id, email_id, delivery_id, recipient_id, kind.value, state, outcome, phase, server_id, code, enhanced,
+        ambiguous, time,
+    )  # fmt: skip
+
+
+def append(rows: Sequence[tuple[Any, ...]]) -> None:
+    _APPEND.many(rows)
+
+
+def read_after(tenant_id: int, position: Position, limit: int) -> list[Happening]:
+    """The tenant's events behind a position, oldest first.
+
+    On PostgreSQL a transaction that took its numbers early may commit late. Events of transactions
+    that began after the oldest one still running are held back, so that nothing ever appears behind
+    a position that a reader has passed.
+    """
+    connection = bound.connection()
+    if is_postgresql():
+        rows = connection.execute(
+            f"SELECT xid::text::bigint, id, {_COLUMNS} FROM event"  # noqa: S608 - fixed text
+            " WHERE tenant_id = %s AND (xid, id) > (%s::text::xid8, %s)"
+            " AND xid < pg_snapshot_xmin(pg_current_snapshot())"
+            " ORDER BY xid, id LIMIT %s",
+            (tenant_id, str(position.xid), position.id, limit),
+        ).fetchall()
+    else:
+        rows = connection.execute(
+            f"SELECT 0, id, {_COLUMNS} FROM event"  # noqa: S608 - fixed text
+            " WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
+            (tenant_id, position.id, limit),
+        ).fetchall()
+    return [
+        Happening(
+            Position(row[0], row[1]), row[2], row[3], row[4], row[5], Kind(row[6]), row[7], row[8], row[9],
+            row[10], row[11], row[12], bool(row[13]), row[14],
+        )  # fmt: skip
+        for row in rows
+    ]
+
+
+def read_end(tenant_id: int) -> Position:
+    """The position behind everything that is readable now."""
+    connection = bound.connection()
+    if is_postgresql():
+        row = connection.execute(
+            "SELECT xid::text::bigint, id FROM event WHERE tenant_id = %s"
+            " AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid DESC, id DESC LIMIT 1",
+            (tenant_id,),
+        ).fetchone()
+        return START if row is None else Position(row[0], row[1])
+    row = connection.execute(
+        "SELECT id FROM event WHERE tenant_id = ? ORDER BY id DESC LIMIT 1", (tenant_id,)
+    ).fetchone()
+    return START if row is None else Position(0, row[0])
