@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 from postroom_server.clock import Clock, Millis
 from postroom_server.mail import accepted_rows, idempotency
 from postroom_server.mail.admission import Admission
-from postroom_server.mail.caller import Caller
-from postroom_server.mail.checks import Checked
-from postroom_server.mail.copies import split
-from postroom_server.mail.draft import CustomBody, TemplateBody
+from postroom_server.mail.caller import Caller, Scope
+from postroom_server.mail.checks import Checked, check
+from postroom_server.mail.copies import Copy, split
+from postroom_server.mail.draft import Draft, TemplateBody
 from postroom_server.mail.limits import Limits
-from postroom_server.mail.senders import resolve_sender
+from postroom_server.mail.senders import Sender, resolve_sender
 from postroom_server.mail.template_choice import ChosenTemplate, choose_template
-from postroom_server.refusals import Reason, Refusal
+from postroom_server.mail.tenancy import tenant_of
+from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Known, Memory, ServerFacts, TenantFacts
 from postroom_server.store.models import Lane, TemplateKind
+
+# SendEmail and the items of BatchSendEmails share their keys: a failed batch can be repeated singly.
+METHOD = "SendEmail"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,50 +36,112 @@ Outcome = Accepted | Refusal
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """What one draft becomes, before anything is written."""
 
     checked: Checked
-    email_id: int
     rows: accepted_rows.EmailRows
+    sender: Sender
+    template: ChosenTemplate | None
+    copies: tuple[Copy, ...]
 
 
 class Acceptance:
-    """Turns checked drafts into stored mail. `accept_one` and `accept_many` are units of work."""
+    """Turns drafts into stored mail: `check` needs no database, the others are units of work."""
 
-    def __init__(self, clock: Clock, mint: IdMint, memory: Memory, admission: Admission, limits: Limits) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        mint: IdMint,
+        memory: Memory,
+        admission: Admission,
+        limits: Limits,
+        *,
+        default_language: str,
+    ) -> None:
         self._clock = clock
         self._mint = mint
         self._memory = memory
         self._admission = admission
         self._limits = limits
+        self._default_language = default_language
 
-    def accept_one(self, caller: Caller, tenant_id: int, method: str, checked: Checked) -> Accepted:
+    def check(self, caller: Caller, draft: Draft) -> Checked:
+        """Refuses a draft for everything that is wrong with its fields, all at once."""
+        checked, violations = check(draft, self._limits, self._clock.now())
+        if not _may_name_user(caller, draft):
+            violations.append(Violation("sender_user_id", "the token belongs to another user"))
+        refuse_all(violations)
+        assert checked is not None
+        return checked
+
+    def check_batch(self, caller: Caller, drafts: Sequence[Draft]) -> list[Checked | Refusal]:
+        """Checks each item by itself; refuses the whole batch only for its size."""
+        _refuse_large(drafts, self._limits)
+        checked: list[Checked | Refusal] = []
+        for draft in drafts:
+            try:
+                if draft.validate_only:
+                    refuse_all([Violation("validate_only", "is for single emails")])
+                checked.append(self.check(caller, draft))
+            except Refusal as refusal:
+                checked.append(refusal)
+        return checked
+
+    def accept_one(self, caller: Caller, checked: Checked) -> Accepted:
         """Stores one email, or raises why not. A repeated request_id gets the first answer."""
-        outcome = self.accept_many(caller, tenant_id, method, [checked])[0]
+        outcome = self.accept_many(caller, [checked])[0]
         if isinstance(outcome, Refusal):
             raise outcome
         return outcome
 
-    def accept_many(
-        self, caller: Caller, tenant_id: int, method: str, items: Sequence[Checked]
-    ) -> list[Outcome]:
+    def accept_many(self, caller: Caller, items: Sequence[Checked | Refusal]) -> list[Outcome]:
         """Stores what can be accepted and answers each item by itself, in order."""
-        now = self._clock.now()
+        by_tenant: dict[int, list[int]] = {}
+        outcomes: list[Outcome | None] = [None] * len(items)
+        for i, item in enumerate(items):
+            try:
+                if isinstance(item, Refusal):
+                    raise item
+                by_tenant.setdefault(tenant_of(caller, item.draft.tenant_id), []).append(i)
+            except Refusal as refusal:
+                outcomes[i] = refusal
         known = self._memory.current()
-        tenant = known.tenant(tenant_id)
-        if tenant is None:
-            raise Refusal(Reason.TENANT_NOT_FOUND, "there is no such tenant", metadata={"tenant_id": str(tenant_id)})
-        if tenant.is_paused:
-            raise Refusal(Reason.TENANT_PAUSED, "the tenant is paused; nothing is accepted for it")
-        request_ids = list({item.draft.request_id for item in items if item.draft.request_id})
-        remembered = idempotency.find(tenant_id, method, request_ids)
-        self._admission.check(tenant_id, len(items), tenant.limits.get("pending_per_tenant"))
-        servers = known.servers_for(tenant_id)
-        plan = functools.partial(self._plan, caller, tenant, servers, known, now)
+        now = self._clock.now()
+        for tenant_id, places in by_tenant.items():
+            chosen = [item for i in places if isinstance(item := items[i], Checked)]
+            for i, outcome in zip(places, self._accept(caller, tenant_id, chosen, known, now), strict=True):
+                outcomes[i] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
 
+    def plan(self, caller: Caller, checked: Checked) -> Plan:
+        """What accepting would store. For previews."""
+        known = self._memory.current()
+        tenant = _active_tenant(known, tenant_of(caller, checked.draft.tenant_id))
+        return self._plan(caller, tenant, known, self._clock.now(), checked)
+
+    def accept_for_server(self, caller: Caller, checked: Checked, server: ServerFacts) -> int:
+        """Stores one email for a server's trial. The engine leaves it alone until it expires, and then ends it."""
+        known = self._memory.current()
+        tenant = _active_tenant(known, tenant_of(caller, checked.draft.tenant_id))
+        now = self._clock.now()
+        expire_time = checked.draft.expire_time
+        plan = self._plan(caller, tenant, known, now, checked, servers=(server,), run_at=expire_time)
+        accepted_rows.store([plan.rows])
+        return plan.rows.email_id
+
+    def _accept(
+        self, caller: Caller, tenant_id: int, items: Sequence[Checked], known: Known, now: Millis
+    ) -> list[Outcome]:
+        try:
+            tenant = _active_tenant(known, tenant_id)
+            self._admission.check(tenant_id, len(items), tenant.limits.get("pending_per_tenant"))
+        except Refusal as refusal:
+            return [refusal] * len(items)
+        request_ids = list({item.draft.request_id for item in items if item.draft.request_id})
+        remembered = idempotency.find(tenant_id, METHOD, request_ids)
         outcomes: list[Outcome] = []
-        plans: list[_Plan] = []
+        plans: list[Plan] = []
         for item in items:
             draft = item.draft
             try:
@@ -85,29 +149,19 @@ class Acceptance:
                     answer = first.answer_to(draft.request_id, draft.fingerprint)
                     outcomes.append(Accepted(answer["id"], replayed=True))
                     continue
-                planned = plan(item)
+                plan = self._plan(caller, tenant, known, now, item)
             except Refusal as refusal:
                 outcomes.append(refusal)
                 continue
-            plans.append(planned)
-            outcomes.append(Accepted(planned.email_id))
+            plans.append(plan)
+            email_id = plan.rows.email_id
+            outcomes.append(Accepted(email_id))
             if draft.request_id:
                 # An equal key later in this batch replays this item.
-                remembered[draft.request_id] = idempotency.Remembered(
-                    draft.fingerprint, {"id": planned.email_id}
-                )
+                remembered[draft.request_id] = idempotency.Remembered(draft.fingerprint, {"id": email_id})
         if plans:
-            accepted_rows.store([planned.rows for planned in plans])
-            idempotency.remember(
-                tenant_id,
-                method,
-                (
-                    (planned.checked.draft.request_id, planned.checked.draft.fingerprint, {"id": planned.email_id})
-                    for planned in plans
-                    if planned.checked.draft.request_id
-                ),
-                now,
-            )
+            accepted_rows.store([plan.rows for plan in plans])
+            idempotency.remember(tenant_id, METHOD, map(_answer, plans), now)
             self._admission.count(tenant_id, len(plans))
         return outcomes
 
@@ -115,18 +169,23 @@ class Acceptance:
         self,
         caller: Caller,
         tenant: TenantFacts,
-        servers: tuple[ServerFacts, ...],
         known: Known,
         now: Millis,
         checked: Checked,
-    ) -> _Plan:
+        *,
+        servers: tuple[ServerFacts, ...] = (),
+        run_at: Millis | None = None,
+    ) -> Plan:
         draft = checked.draft
-        sender = resolve_sender(checked.from_address, draft.from_name, tenant, servers)
+        sender = resolve_sender(
+            checked.from_address, draft.from_name, tenant, servers or known.servers_for(tenant.id)
+        )
+        language = checked.language or tenant.default_language or self._default_language
         template = None
         if isinstance(draft.body, TemplateBody):
-            template = choose_template(checked, draft.body, tenant, known)
+            template = choose_template(checked, draft.body, language, tenant.id, known)
         copies = split(checked.to, checked.cc, checked.bcc, draft.copy_mode)
-        ids = self._mint.many(1 + len(copies) + checked.recipient_count + len(draft.files) * 2)
+        ids = self._mint.many(1 + len(copies) + checked.recipient_count + 2 * len(draft.files))
         due = now if draft.schedule_time is None else max(now, draft.schedule_time)
         rows = accepted_rows.build(
             checked,
@@ -136,14 +195,31 @@ class Acceptance:
             out_id=draft.out_id or f"INNER-{uuid.uuid4()}",
             sender=sender,
             template=template,
-            language=checked.language or tenant.default_language,
+            language=language,
             copies=copies,
             lane=_lane(draft.urgent, template),
             now=now,
             due=due,
             expire_time=draft.expire_time or due + self._limits.lifetime,
+            run_at=run_at,
         )
-        return _Plan(checked, rows.email_id, rows)
+        return Plan(checked, rows, sender, template, copies)
+
+
+def _active_tenant(known: Known, tenant_id: int) -> TenantFacts:
+    tenant = known.tenant(tenant_id)
+    if tenant is None:
+        raise Refusal(
+            Reason.TENANT_NOT_FOUND, "there is no such tenant", metadata={"tenant_id": str(tenant_id)}
+        )
+    if tenant.is_paused:
+        raise Refusal(Reason.TENANT_PAUSED, "the tenant is paused; nothing is accepted for it")
+    return tenant
+
+
+def _answer(plan: Plan) -> tuple[str, bytes, dict[str, int]]:
+    draft = plan.checked.draft
+    return draft.request_id, draft.fingerprint, {"id": plan.rows.email_id}
 
 
 def _lane(urgent: bool, template: ChosenTemplate | None) -> Lane:
@@ -154,9 +230,19 @@ def _lane(urgent: bool, template: ChosenTemplate | None) -> Lane:
     return Lane.NORMAL
 
 
-def body_parts(checked: Checked) -> tuple[str | None, str | None]:
-    """The html and text of a custom body; both None for a template."""
-    body: Any = checked.draft.body
-    if isinstance(body, CustomBody):
-        return body.html or None, body.text or None
-    return None, None
+def _may_name_user(caller: Caller, draft: Draft) -> bool:
+    """A token that belongs to a user speaks for no other, unless it is the platform's."""
+    named = draft.sender_user_id
+    return named is None or named == caller.user_id or not caller.user_id or Scope.PLATFORM in caller.scopes
+
+
+def _refuse_large(drafts: Sequence[Draft], limits: Limits) -> None:
+    found = []
+    if not 1 <= len(drafts) <= limits.batch_items:
+        found.append(Violation("items", f"{len(drafts)} items; 1 to {limits.batch_items} are allowed"))
+    recipients = sum(len(draft.to) + len(draft.cc) + len(draft.bcc) for draft in drafts)
+    if recipients > limits.batch_recipients:
+        found.append(
+            Violation("items", f"{recipients} recipients over all; at most {limits.batch_recipients}")
+        )
+    refuse_all(found)

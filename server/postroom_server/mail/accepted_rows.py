@@ -108,15 +108,19 @@ def build(
     now: Millis,
     due: Millis,
     expire_time: Millis,
+    run_at: Millis | None = None,
 ) -> EmailRows:
-    """Lays out every row of one accepted email. `ids` gives growing ids: email, deliveries, recipients."""
+    """Lays out every row of one accepted email. `ids` gives growing ids: email, deliveries, recipients.
+
+    `due` is also the Date of its messages; `run_at`, where given, keeps the engine away until then.
+    """
     draft = checked.draft
     body = draft.body
     custom = body if isinstance(body, CustomBody) else None
     email_id = next(ids)
     count = checked.recipient_count
     email = (
-        email_id, tenant_id, caller.token_id, draft.sender_user_id or caller.user_id, out_id,
+        email_id, tenant_id, caller.token_id, _sender_user(draft.sender_user_id, caller), out_id,
         draft.biz_key or None, language, template.language if template else None,
         template.invoke_name if template else None, template.version_id if template else None,
         custom is None or bool(custom.html), draft.subject or None, sender.subject_prefix, sender.address,
@@ -142,7 +146,7 @@ def build(
         deliveries.append(
             (
                 delivery_id, tenant_id, email_id, int(lane), position, _message_id(delivery_id, domain), due,
-                draft.at_most_once, DeliveryState.READY.value, due, expire_time, 0, False, 0, 0, 0,
+                draft.at_most_once, DeliveryState.READY.value, due if run_at is None else run_at, expire_time, 0, False, 0, 0, 0,
             )  # fmt: skip
         )
         recipients.extend(
@@ -188,6 +192,10 @@ def _store_files(rows: EmailRows) -> None:
                 )  # fmt: skip
             ]
         )
+
+
+def _sender_user(named: int | None, caller: Caller) -> int:
+    return caller.user_id if named is None else named
 
 
 def _message_id(delivery_id: int, domain: str) -> str:

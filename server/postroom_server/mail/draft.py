@@ -67,7 +67,8 @@ class Draft:
     ignore_suppression: bool = False
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    sender_user_id: int = 0
+    sender_user_id: int | None = None  # None: the token's
     tenant_id: int | None = None  # None: the caller's own
     has_audience: bool = False
     has_verification: bool = False
+    validate_only: bool = False

@@ -62,14 +62,15 @@ def find(tenant_id: int, method: str, request_ids: Sequence[str]) -> dict[str, R
 def remember(
     tenant_id: int, method: str, answers: Iterable[tuple[str, bytes, Any]], now: Millis
 ) -> None:
-    """Stores (request_id, fingerprint, answer) rows with the mail they belong to.
+    """Stores (request_id, fingerprint, answer) rows with the mail they belong to; an empty id is not kept.
 
     Raises LostRaceError when another process has stored one of them in the meantime.
     """
     # In key order: two batches that share keys then wait for each other instead of dead-locking.
     rows = [
         (tenant_id, method, request_id, fingerprint, json.dumps(answer), now)
-        for request_id, fingerprint, answer in sorted(answers)
+        for request_id, fingerprint, answer in sorted(answers, key=lambda row: row[0])
+        if request_id
     ]
     try:
         _REMEMBER.many(rows)

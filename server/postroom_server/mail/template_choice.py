@@ -9,12 +9,11 @@ from typing import Any
 from postroom_server.mail.checks import Checked
 from postroom_server.mail.draft import TemplateBody
 from postroom_server.message import language
-from postroom_server.message.template import CompiledTemplate, UnsafeContent
+from postroom_server.message.mailing import SYSTEM_VALUES
+from postroom_server.message.template import CompiledTemplate
+from postroom_server.message.unsafe import UnsafeContent
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
-from postroom_server.store.known import Known, TemplateFacts, TenantFacts
-
-# System variables that every template may use; the engine gives the same values when it renders.
-SYSTEM_VALUES: Mapping[str, str] = {"user_defined_unsubscribe_link": ""}
+from postroom_server.store.known import Known, TemplateFacts
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,10 +45,10 @@ def find_template(body: TemplateBody, biz_key: str, tenant_id: int, known: Known
 
 
 def choose_template(
-    checked: Checked, body: TemplateBody, tenant: TenantFacts, known: Known
+    checked: Checked, body: TemplateBody, wanted: str, tenant_id: int, known: Known
 ) -> ChosenTemplate:
     """Pins the approved version and the variant, and refuses every variable without a value at once."""
-    template = find_template(body, checked.draft.biz_key, tenant.id, known)
+    template = find_template(body, checked.draft.biz_key, tenant_id, known)
     if template.approved_version_id is None:
         raise Refusal(
             Reason.TEMPLATE_NOT_APPROVED,
@@ -57,9 +56,7 @@ def choose_template(
             metadata={"invoke_name": template.invoke_name},
         )
     version = known.version(template.approved_version_id)
-    tag = language.choose(
-        checked.language or tenant.default_language, tuple(version.variants), version.default_language
-    )
+    tag = language.choose(wanted, tuple(version.variants), version.default_language)
     _check_values(checked, body, version.variants[tag])
     return ChosenTemplate(template.invoke_name, template.kind, version.id, tag)
 
@@ -67,17 +64,17 @@ def choose_template(
 def _check_values(checked: Checked, body: TemplateBody, compiled: CompiledTemplate) -> None:
     found: list[Violation] = []
     if not checked.recipient_params:
-        _check_set("template.params", body.params, compiled, checked, found)
+        _check_set("template.params", body.params, compiled, found)
     else:
         # Each To has its own values; Cc and Bcc travel with the first copy.
         for address in checked.to or checked.cc or checked.bcc:
             params = {**body.params, **checked.recipient_params.get(address, {})}
-            _check_set(f"template.recipient_params[{address!r}]", params, compiled, checked, found)
+            _check_set(f"template.recipient_params[{address!r}]", params, compiled, found)
     refuse_all(found)
 
 
 def _check_set(
-    field: str, params: Mapping[str, Any], compiled: CompiledTemplate, checked: Checked, found: list[Violation]
+    field: str, params: Mapping[str, Any], compiled: CompiledTemplate, found: list[Violation]
 ) -> None:
     missing = compiled.missing(params)
     if missing:
@@ -85,9 +82,14 @@ def _check_set(
             Violation(f"{field}.{name}", "has no value", Reason.TEMPLATE_VARIABLE_INVALID) for name in missing
         )
         return
+    if invalid := compiled.invalid(params):
+        found.extend(
+            Violation(f"{field}.{name}", problem, Reason.TEMPLATE_VARIABLE_INVALID)
+            for name, problem in invalid.items()
+        )
+        return
     try:
         # What the recipient will see is checked, not only what the template says (security.md A3, B3).
         compiled.render(params, SYSTEM_VALUES)
     except UnsafeContent as error:
         found.append(Violation(field, str(error), Reason.UNSAFE_CONTENT))
-    del checked

@@ -24,7 +24,7 @@ def first_id_at(time: Millis) -> int:
 
 
 class IdMint:
-    """Makes ids for one node. A clock set back keeps the last millisecond; a full counter borrows the next."""
+    """Makes ids for one node. A clock set back keeps the last millisecond; a full counter takes the next."""
 
     def __init__(self, clock: Clock, *, node: int = 0, may_mint: Callable[[], bool] = lambda: True) -> None:
         if not 0 <= node < 1 << NODE_BITS:
@@ -34,7 +34,7 @@ class IdMint:
         self._may_mint = may_mint
         self._lock = threading.Lock()
         self._millisecond = 0
-        self._counter = 0
+        self._counter = 1  # a clock that was never set stays at millisecond 0, and 0 is not an id
 
     def one(self) -> int:
         return self.many(1)[0]

@@ -167,9 +167,13 @@ class Memory:
         # A reader on an older snapshot must not fill the newer generation with old values.
         return Known(generation, self._versions)
 
-    def latest(self) -> Known:
-        """What was known last, without asking the database; for pure look-ups of what is already kept."""
-        return self._known
+    def version(self, version_id: int) -> CompiledVersion:
+        """A version, read and compiled when it is not kept. Call it inside a unit."""
+        return self._versions.get(version_id)
+
+    def kept_version(self, version_id: int) -> CompiledVersion | None:
+        """A version that is kept already; asks nobody, so it may be called anywhere."""
+        return self._versions.kept(version_id)
 
 
 class _Versions:
@@ -179,12 +183,17 @@ class _Versions:
         self._compiled: collections.OrderedDict[int, CompiledVersion] = collections.OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, version_id: int) -> CompiledVersion:
+    def kept(self, version_id: int) -> CompiledVersion | None:
         with self._lock:
             found = self._compiled.get(version_id)
             if found is not None:
                 self._compiled.move_to_end(version_id)
-                return found
+            return found
+
+    def get(self, version_id: int) -> CompiledVersion:
+        found = self.kept(version_id)
+        if found is not None:
+            return found
         compiled = compile_version(version_id)
         with self._lock:
             self._compiled[version_id] = compiled

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
 import secrets
 import sqlite3
 from pathlib import Path
@@ -36,13 +38,13 @@ class Address:
     def sqlite_path(self) -> Path | None:
         return Path(self.url.removeprefix(_SQLITE_SCHEME)) if self.url.startswith(_SQLITE_SCHEME) else None
 
-    def connect(self) -> peewee.Database:
+    def connect(self) -> peewee.SqliteDatabase | peewee.PostgresqlDatabase:
         """Binds the models to this database and opens a first connection."""
         path = self.sqlite_path
         try:
             if path is not None:
                 _check_sqlite()
-                database: peewee.Database = sqlite_database(path)
+                database: peewee.SqliteDatabase | peewee.PostgresqlDatabase = sqlite_database(path)
             elif self.url.startswith(("postgresql://", "postgres://")):
                 database = postgresql_database("postgresql://" + self.url.partition("://")[2])
             else:
@@ -50,18 +52,25 @@ class Address:
             bound.initialize(database)
             database.connect()
             _check_postgresql(database)
+        except peewee.ProgrammingError:
+            # libpq could not read the URL, and quotes the part it stumbled over: perhaps the password.
+            raise DatabaseUnusableError("the database URL is not well-formed") from None
         except (peewee.PeeweeException, OSError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise DatabaseUnusableError(f"cannot open the database {self.masked()}: {reason}") from error
+            raise self.unusable(error) from error
         return database
 
+    def unusable(self, error: Exception) -> DatabaseUnusableError:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return DatabaseUnusableError(f"cannot open the database {self.masked()}: {reason}")
+
     def masked(self) -> str:
-        """The URL without its password."""
-        scheme, _, rest = self.url.partition("://")
-        if self.sqlite_path is not None or "@" not in rest:
+        """The URL without its passwords."""
+        if self.sqlite_path is not None:
             return self.url
-        who, _, where = rest.rpartition("@")
-        return f"{scheme}://{who.partition(':')[0]}@{where}"
+        without_options = re.sub(r"(?<=[?&])\w*password=[^&]*(&|$)", "", self.url).rstrip("?&")
+        scheme, _, rest = without_options.partition("://")
+        who, at, where = rest.rpartition("@")
+        return f"{scheme}://{who.partition(':')[0]}{at}{where}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,22 +94,23 @@ def open_database(
     path = address.sqlite_path
     lock = None
     if path is not None and serving:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = hold_lock(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = hold_lock(path)
+        except OSError as error:
+            raise address.unusable(error) from error
     try:
         database = address.connect()
-        waiting = pending(database)
-        if waiting and not (auto_migrate and serving):
-            raise OldDatabaseError(f"the database lacks {', '.join(waiting)}; run: postroom db migrate")
-        if waiting:
-            migrate(database)
-        key = _match_key(database, key_text, key_file, path)
-        epoch = _fact(database, "stream_epoch", secrets.token_hex(8))
-        database.close()
-        if path is not None:
-            assert isinstance(database, peewee.SqliteDatabase)
+        with contextlib.closing(database):
+            waiting = pending(database)
+            if waiting and not (auto_migrate and serving):
+                raise OldDatabaseError(f"the database lacks {', '.join(waiting)}; run: postroom db migrate")
+            if waiting:
+                migrate(database)
+            key = _match_key(database, key_text, key_file, path)
+            epoch = _fact(database, "stream_epoch", secrets.token_hex(8))
+        if isinstance(database, peewee.SqliteDatabase):
             return OpenDatabase(SqliteStore(database), key, epoch, lock)
-        assert isinstance(database, peewee.PostgresqlDatabase)
         return OpenDatabase(PostgresqlStore(database), key, epoch, None)
     except BaseException:
         if lock is not None:
@@ -124,9 +134,14 @@ def _match_key(
     else:
         path = key_file or (sqlite_path.with_suffix(".key") if sqlite_path is not None else None)
         if path is None:
-            raise DataKeyError("PostgreSQL needs the data key: set POSTROOM_DATA_KEY or POSTROOM_DATA_KEY_FILE")
+            raise DataKeyError(
+                "PostgreSQL needs the data key: set POSTROOM_DATA_KEY or POSTROOM_DATA_KEY_FILE"
+            )
         if path.exists():
             key = DataKey.from_file(path)
+        elif sqlite_path is None:
+            # Each machine would make its own, and the first to start would lock the others out.
+            raise DataKeyError(f"the data key file {path} is missing; PostgreSQL needs one made beforehand")
         elif known is not None:
             raise DataKeyError(f"the data key file {path} is missing; this database was sealed with it")
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -13,10 +12,11 @@ import peewee
 import psycopg
 import psycopg.errors
 import structlog
+from psycopg.pq import TransactionStatus
 
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models.base import bound
-from postroom_server.store.unit import RETRY_SOON, LostRaceError, Store, unavailable
+from postroom_server.store.unit import RETRY_SOON, LostRaceError, Store, follow, unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,7 +36,8 @@ class PostgresqlStore(Store):
 
     def __init__(self, database: peewee.PostgresqlDatabase, *, connections: int = 8, queue_limit: int = 8192):
         self._database = database
-        self._connections = connections
+        self._opened: set[psycopg.Connection[Any]] = set()
+        self._closing = False
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="store")
         self._queue_limit = queue_limit
         self._waiting = 0
@@ -52,18 +53,14 @@ class PostgresqlStore(Store):
         return await self._submit(view, functools.partial(unit, *args, **kwargs), None)
 
     def close(self) -> None:
-        # Every thread closes its own connection; the barrier keeps one thread from taking two turns.
-        barrier = threading.Barrier(self._connections)
-
-        def leave() -> None:
-            barrier.wait()
-            self._database.close()
-
-        for _ in range(self._connections):
-            self._pool.submit(leave)
+        self._closing = True
         self._pool.shutdown(wait=True)
+        while self._opened:
+            self._opened.pop().close()
 
     async def _submit(self, begin: str, run: Callable[[], T], after: Callable[[T], None] | None) -> T:
+        if self._closing:
+            raise unavailable("the store is closing")
         if self._waiting >= self._queue_limit:
             raise Refusal(Reason.OVERLOADED, "too many calls wait for the database", retry_after=RETRY_SOON)
         self._waiting += 1
@@ -81,38 +78,50 @@ class PostgresqlStore(Store):
             connection = self._begin(begin)
             try:
                 result = run()
+                _check_open(connection)
                 connection.execute("COMMIT")
-            except _RACE_LOST:
-                self._roll_back(connection)
-                continue
-            except _TROUBLES as error:
-                self._drop()
-                log.error("store_unavailable", error=str(error).strip())
-                raise unavailable("the database does not answer") from error
-            except BaseException:
+            except BaseException as error:
+                cause = _driver_error(error)
+                if isinstance(cause, _RACE_LOST):
+                    self._roll_back(connection)
+                    continue
+                if isinstance(cause, psycopg.errors.DiskFull):
+                    self._roll_back(connection)
+                    log.error("store_disk_full", error=str(cause).strip())
+                    raise Refusal(
+                        Reason.DISK_FULL, "the database's disk is full", retry_after=RETRY_SOON
+                    ) from error
+                if isinstance(cause, _TROUBLES):
+                    raise self._lost(cause) from error
                 self._roll_back(connection)
                 raise
             if after is not None:
-                after(result)
+                follow(after, result)
             return result
         raise Refusal(Reason.OVERLOADED, "too many calls race for the same key", retry_after=RETRY_SOON)
 
     def _begin(self, begin: str) -> psycopg.Connection[Any]:
         """Opens a transaction, on a new connection when the old one has died in the meantime."""
+        if not self._database.is_closed():
+            try:
+                return self._begin_here(begin)
+            except _TROUBLES:
+                self._drop()
         try:
-            connection: psycopg.Connection[Any] = bound.connection()
-            connection.execute(begin)
-            return connection
-        except _TROUBLES:
-            self._drop()
-        try:
-            connection = bound.connection()
-            connection.execute(begin)
-            return connection
+            return self._begin_here(begin)
         except _TROUBLES as error:
-            self._drop()
-            log.error("store_unavailable", error=str(error).strip())
-            raise unavailable("the database does not answer") from error
+            raise self._lost(error) from error
+
+    def _begin_here(self, begin: str) -> psycopg.Connection[Any]:
+        connection: psycopg.Connection[Any] = bound.connection()
+        self._opened.add(connection)
+        connection.execute(begin)
+        return connection
+
+    def _lost(self, error: BaseException) -> Refusal:
+        self._drop()
+        log.error("store_unavailable", error=str(error).strip())
+        return unavailable("the database does not answer")
 
     def _roll_back(self, connection: psycopg.Connection[Any]) -> None:
         try:
@@ -121,7 +130,25 @@ class PostgresqlStore(Store):
             self._drop()
 
     def _drop(self) -> None:
-        try:
-            self._database.close()
-        except _TROUBLES:
-            self._database.dispose()
+        """Closes this thread's connection; the next unit opens another."""
+        if self._database.is_closed():
+            return
+        connection = bound.connection()
+        self._database.dispose()
+        self._opened.discard(connection)
+        connection.close()
+
+
+def _check_open(connection: psycopg.Connection[Any]) -> None:
+    """Raises unless COMMIT would store the unit: in a failed transaction it rolls back without an error."""
+    status = connection.info.transaction_status
+    if status is TransactionStatus.INERROR:
+        raise RuntimeError("a unit of work swallowed an error of the database")
+    if status is TransactionStatus.IDLE:
+        raise RuntimeError("a unit of work ended the transaction it ran in")
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    """What psycopg raised. Peewee wraps it in a class that no longer says what it was."""
+    inner = getattr(error, "orig", None) if isinstance(error, peewee.PeeweeException) else None
+    return inner if isinstance(inner, psycopg.Error) else error

@@ -42,7 +42,9 @@ class DataKey:
         """Reads the key from 64 hexadecimal digits or base64 of 32 bytes."""
         text = text.strip()
         try:
-            secret = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)
+            secret = (
+                bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)
+            )
         except (ValueError, binascii.Error):
             raise DataKeyError("the data key is neither hexadecimal nor base64") from None
         if len(secret) != KEY_BYTES:
@@ -54,7 +56,7 @@ class DataKey:
         mode = path.stat().st_mode
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise DataKeyError(f"{path} can be read by others; run: chmod 600 {path}")
-        return DataKey.from_text(path.read_text(encoding="ascii"))
+        return DataKey.from_text(path.read_text(encoding="ascii", errors="replace"))
 
     @staticmethod
     def create_file(path: Path) -> DataKey:
@@ -100,5 +102,5 @@ class Sealer:
         nonce, box = sealed[cut : cut + _NONCE_BYTES], sealed[cut + _NONCE_BYTES :]
         try:
             return self._cipher.decrypt(nonce, box, f"{table}.{column}.{row_id}".encode()).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut short
             raise DataKeyError(f"{table}.{column} of row {row_id} was tampered with") from None

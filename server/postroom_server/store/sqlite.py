@@ -21,7 +21,7 @@ import structlog
 
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models.base import bound
-from postroom_server.store.unit import RETRY_SOON, Store, resolve, unavailable
+from postroom_server.store.unit import RETRY_SOON, Store, follow, resolve, unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,6 +33,7 @@ PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "full",
     "foreign_keys": 0,
+    "recursive_triggers": 1,  # or else REPLACE would delete an event without asking its trigger
     "cache_size": -32_000,  # KiB
     "temp_store": "memory",
     "journal_size_limit": 64 << 20,
@@ -49,12 +50,13 @@ def sqlite_database(path: Path, *, busy_seconds: float = 5.0) -> peewee.SqliteDa
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    return peewee.SqliteDatabase(str(path), pragmas=PRAGMAS, timeout=busy_seconds)
+    # close() closes the readers' connections from the caller's thread.
+    return peewee.SqliteDatabase(str(path), pragmas=PRAGMAS, timeout=busy_seconds, check_same_thread=False)
 
 
 def hold_lock(path: Path) -> IO[bytes]:
     """Takes the flock on `<file>.lock` that makes this process the file's only server."""
-    lock = open(f"{path}.lock", "ab")  # noqa: SIM115 - held for the life of the process
+    lock = Path(f"{path}.lock").open("ab")  # noqa: SIM115 - held for the life of the process
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -76,10 +78,9 @@ class _Unit:
 class SqliteStore(Store):
     """Runs write units in groups: one BEGIN IMMEDIATE, a savepoint each, one synced COMMIT for all."""
 
-    def __init__(
-        self, database: peewee.SqliteDatabase, *, readers: int = 2, queue_limit: int = 8192
-    ) -> None:
+    def __init__(self, database: peewee.SqliteDatabase, *, readers: int = 2, queue_limit: int = 8192) -> None:
         self._database = database
+        self._reading: set[sqlite3.Connection] = set()
         self._queue: collections.deque[_Unit] = collections.deque()
         self._queue_limit = queue_limit
         self._waiting = threading.Condition()
@@ -95,6 +96,8 @@ class SqliteStore(Store):
         return await self._enqueue(unit, after)
 
     async def read(self, unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._closing:
+            raise unavailable("the store is closing")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, self._read, functools.partial(unit, *args, **kwargs))
 
@@ -103,9 +106,9 @@ class SqliteStore(Store):
             self._closing = True
             self._waiting.notify()
         self._writer.join()
-        for _ in range(self._readers._max_workers):
-            self._readers.submit(self._database.close)
         self._readers.shutdown(wait=True)
+        while self._reading:
+            self._reading.pop().close()
 
     async def _enqueue(self, run: Callable[[], T], after: Callable[[T], None] | None) -> T:
         loop = asyncio.get_running_loop()
@@ -122,8 +125,11 @@ class SqliteStore(Store):
         return await future
 
     def _read(self, run: Callable[[], T]) -> T:
-        connection = bound.connection()
         try:
+            connection = bound.connection()
+            if connection not in self._reading:
+                connection.execute("PRAGMA query_only=1")
+                self._reading.add(connection)
             connection.execute("BEGIN")
             try:
                 return run()
@@ -143,11 +149,11 @@ class SqliteStore(Store):
                 if not self._queue:
                     break
                 group = [self._queue.popleft() for _ in range(min(GROUP_UNITS, len(self._queue)))]
-            self._run_group([unit for unit in group if not unit.future.cancelled()])
+            self._run_group(group)
         self._database.close()
 
     def _run_group(self, group: list[_Unit]) -> None:
-        while group:
+        while group := [unit for unit in group if not unit.future.cancelled()]:
             begun, again = self._commit_together(group)
             for unit in again:
                 self._commit_together([unit])
@@ -187,7 +193,7 @@ class SqliteStore(Store):
             return begun or list(group), []
         for unit in begun:
             if unit.after is not None and unit.error is None:
-                unit.after(unit.result)
+                follow(unit.after, unit.result)
         return begun, []
 
     def _answer(self, units: list[_Unit]) -> None:

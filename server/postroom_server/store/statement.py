@@ -70,9 +70,7 @@ class Statement:
     def execute(self, **given: Any) -> Any:
         """Runs once and returns the driver's cursor."""
         sql, places = self._sql()
-        return bound.connection().execute(
-            sql, [given[v.name] if isinstance(v, _Bind) else v for v in places]
-        )
+        return bound.connection().execute(sql, [given[v.name] if isinstance(v, _Bind) else v for v in places])
 
     def rows(self, **given: Any) -> list[tuple[Any, ...]]:
         return self.execute(**given).fetchall()  # type: ignore[no-any-return]
@@ -99,7 +97,7 @@ class Insert:
     def __init__(self, model: type[Row], fields: Sequence[peewee.Field], *, suffix: str = "") -> None:
         self.fields = tuple(fields)
         columns = ", ".join(f'"{field.column_name}"' for field in fields)
-        self._head = f'INSERT INTO "{model._meta.table_name}" ({columns}) VALUES '
+        self._head = f'INSERT INTO "{model._meta.table_name}" ({columns}) VALUES '  # noqa: S608 - names of ours
         self._suffix = f" {suffix}" if suffix else ""
         self._width = len(self.fields)
 
@@ -113,5 +111,7 @@ class Insert:
 
 def insert(model: type[Row], *, without: Sequence[peewee.Field] = (), suffix: str = "") -> Insert:
     """An Insert of every column of the model, in the order of its declaration, but those of `without`."""
-    fields = [field for field in model._meta.sorted_fields if field not in without]
+    # By name: `==` between fields is not a comparison but an expression, and true.
+    left_out = {field.name for field in without}
+    fields = [field for field in model._meta.sorted_fields if field.name not in left_out]
     return Insert(model, fields, suffix=suffix)

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
+import structlog
+
 from postroom_server.refusals import Reason, Refusal
 
 P = ParamSpec("P")
 T = TypeVar("T")
+log = structlog.get_logger()
 
 RETRY_SOON = timedelta(seconds=1)
 
@@ -25,9 +28,7 @@ class Store(abc.ABC):
     """
 
     @abc.abstractmethod
-    async def write(
-        self, unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def write(self, unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a unit in a transaction and returns once it is durable. Raises what the unit raises."""
 
     @abc.abstractmethod
@@ -49,6 +50,14 @@ class LostRaceError(Exception):
 
 def unavailable(message: str) -> Refusal:
     return Refusal(Reason.STORE_UNAVAILABLE, message, retry_after=RETRY_SOON)
+
+
+def follow(after: Callable[[T], None], result: T) -> None:
+    """Runs what follows a commit. Its mistakes are logged: the unit is stored, and its caller is told so."""
+    try:
+        after(result)
+    except Exception:
+        log.exception("store_after_commit_failed")
 
 
 def resolve(future: asyncio.Future[T], result: T | None, error: BaseException | None) -> None:

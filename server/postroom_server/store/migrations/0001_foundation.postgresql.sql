@@ -383,3 +383,6 @@ $$;
 
 CREATE TRIGGER event_guard BEFORE UPDATE OR DELETE ON "event"
 FOR EACH ROW EXECUTE FUNCTION event_guard();
+
+CREATE TRIGGER event_guard_at_a_stroke BEFORE TRUNCATE ON "event"
+FOR EACH STATEMENT EXECUTE FUNCTION event_guard();

@@ -1,0 +1,121 @@
+"""What `postroom dev` shows: commands to paste, and every mail it caught."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import os
+import shutil
+import sys
+from email.message import EmailMessage
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from postroom_server.catcher import CaughtMail
+from postroom_server.cli.connection import DEFAULT_TARGET, DEV_TOKEN_FILE
+from postroom_server.cli.dev_contents import BIZ_KEY
+from postroom_server.cli.display import console, facts, one_line
+from postroom_server.settings import Settings
+from postroom_server.store.opening import Address
+
+_EXCERPT_LINES = 12
+_EXCERPT_CHARACTERS = 1000
+_METHOD = "postroom.v1.EmailService/SendEmail"
+_MAIL = '{"to": ["you@example.com"], "subject": "Hello", "custom": {"text": "It works."}}'
+
+
+def show_start(settings: Settings, grpc_port: int, catcher_port: int) -> None:
+    """Tells where everything is and what to paste into a second terminal, from the same folder."""
+    target = f"127.0.0.1:{grpc_port}"
+    aimed = "" if target == DEFAULT_TARGET else f" --target {target}"
+    postroom, buf = _command("postroom"), _command("buf")
+    bearer = f'-H "authorization: Bearer $(cat {DEV_TOKEN_FILE})"'
+    out = console()
+    out.print(
+        Panel(
+            facts(
+                [
+                    ("gRPC", target),
+                    ("catcher", f"127.0.0.1:{catcher_port}"),
+                    ("database", Address(settings.database_url).masked()),
+                    ("token", DEV_TOKEN_FILE),
+                ]
+            ),
+            title="Postroom is running",
+            title_align="left",
+        )
+    )
+    # Printed bare and unwrapped, so that a terminal copies them whole.
+    for title, commands in (
+        (
+            "Send an email:",
+            [
+                f"{postroom} send{aimed} --to you@example.com --subject Hello --text 'It works.'",
+                f"{postroom} send{aimed} --to you@example.com --biz-key {BIZ_KEY} --param name=Ada",
+                f"grpcurl -plaintext {bearer} -d '{_MAIL}' {target} {_METHOD}",
+                f"{buf} curl --protocol grpc --http2-prior-knowledge {bearer} -d '{_MAIL}' http://{target}/{_METHOD}",
+            ],
+        ),
+        (
+            "See what became of it:",
+            [
+                f"{postroom} email list{aimed}",
+                f"{postroom} email show{aimed} ID",
+                f"{postroom} events tail{aimed} --from-start",
+            ],
+        ),
+    ):
+        out.print(f"\n{title}")
+        for command in commands:
+            out.print(command, soft_wrap=True)
+    out.print("\nEvery mail shows up here. Ctrl-C stops.\n")
+
+
+def show_mail(mail: CaughtMail) -> None:
+    """Shows one mail as its reader would see it."""
+    content: RenderableType
+    try:
+        content = _as_read(mail)
+    except Exception as error:
+        content = Text(one_line(f"from {mail.sender} to {', '.join(mail.recipients)}; unreadable: {error}"))
+    console().print(Panel(content, title="caught", title_align="left"))
+
+
+def _as_read(mail: CaughtMail) -> Group:
+    message = email.message_from_bytes(mail.message, policy=email.policy.default)
+    attachments = [part.get_filename() or part.get_content_type() for part in message.iter_attachments()]
+    header = facts(
+        [
+            ("from", message["From"]),
+            ("to", message["To"]),
+            ("cc", message["Cc"]),
+            ("envelope", f"{mail.sender or '<>'} to {', '.join(mail.recipients)}"),
+            ("subject", message["Subject"]),
+            ("attached", ", ".join(attachments)),
+            ("size", f"{len(mail.message)} bytes"),
+        ]
+    )
+    return Group(header, Text("\n" + _excerpt(message)))
+
+
+def _excerpt(message: EmailMessage) -> str:
+    part = message.get_body(("plain", "html"))
+    if part is None:
+        return ""
+    text = str(part.get_content())
+    lines = text[:_EXCERPT_CHARACTERS].rstrip().splitlines()
+    shown = [one_line(line) for line in lines[:_EXCERPT_LINES]]
+    cut = len(lines) > _EXCERPT_LINES or len(text) > _EXCERPT_CHARACTERS
+    return "\n".join([*shown, "…"] if cut else shown)
+
+
+def _command(name: str) -> str:
+    """How to call a command from this folder: by name when it is on PATH, else by its path beside Python."""
+    beside = Path(sys.executable).with_name(name)
+    found = shutil.which(name)
+    if found and Path(found).resolve() == beside.resolve():
+        return name
+    return os.path.relpath(beside) if beside.exists() else name

@@ -1,0 +1,28 @@
+"""`postroom`: the group that all commands hang on."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import click
+
+from postroom_server.cli.database import db
+from postroom_server.cli.develop import dev
+from postroom_server.cli.emails import email
+from postroom_server.cli.events import events
+from postroom_server.cli.send import send
+from postroom_server.cli.serve import serve
+from postroom_server.cli.servers import server
+from postroom_server.cli.show_settings import settings
+from postroom_server.cli.templates import template
+from postroom_server.cli.tokens import token
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("postroom"), prog_name="postroom")
+def main() -> None:
+    """Postroom accepts emails over gRPC, hands them to SMTP, and accounts for each one."""
+
+
+for command in (serve, dev, send, email, events, template, server, token, db, settings):
+    main.add_command(command)

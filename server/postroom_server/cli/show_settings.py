@@ -1,0 +1,19 @@
+"""`postroom settings`: every setting, its value, and who set it."""
+
+from __future__ import annotations
+
+import click
+
+from postroom_server.cli.display import console, table
+from postroom_server.cli.setting_flags import all_flags
+from postroom_server.settings import Loaded, Settings, shown, unknown_variables
+
+
+@click.command()
+@all_flags
+def settings(loaded: Loaded) -> None:
+    """Prints every setting with its value and source. Secrets are masked."""
+    rows = [(name, shown(loaded.settings, name), loaded.source_of(name)) for name in Settings.model_fields]
+    console().print(table(("SETTING", "VALUE", "SOURCE"), rows))
+    for name in unknown_variables():
+        click.echo(f"postroom: {name} is set, but there is no such setting", err=True)

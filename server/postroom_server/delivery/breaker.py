@@ -1,0 +1,77 @@
+"""A breaker per mail server: keeps the engine from knocking at a door that does not open (delivery.md §7)."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from postroom_server.clock import MINUTE, SECOND, Millis
+from postroom_server.smtp import Level, Phase, Transaction
+
+FAILURES_TO_OPEN = 5
+_FIRST_PAUSE: Millis = 30 * SECOND
+LONGEST_PAUSE: Millis = 15 * MINUTE
+
+
+class BreakerState(enum.StrEnum):
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+
+
+@dataclasses.dataclass(slots=True)
+class Breaker:
+    """Counts connection-level failures in a row. Half open, it lets one probe through."""
+
+    failures: int = 0
+    openings: int = 0
+    reopen_time: Millis = 0
+    probing: bool = False
+    phase: Phase | None = None
+    reply: str = ""
+
+    def state(self, now: Millis) -> BreakerState:
+        if not self.openings:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if now < self.reopen_time else BreakerState.HALF_OPEN
+
+    def may_try(self, now: Millis) -> bool:
+        """Whether a transaction may be begun now. Half open, asking is taking the probe."""
+        state = self.state(now)
+        if state is BreakerState.HALF_OPEN and not self.probing:
+            self.probing = True
+            return True
+        return state is BreakerState.CLOSED
+
+    def record(self, transaction: Transaction, now: Millis) -> None:
+        """Learns from how a transaction ended."""
+        self.probing = False
+        if transaction.level is Level.LOCAL:
+            return
+        if transaction.level is not Level.CONNECTION:
+            self.failures = self.openings = 0
+            self.phase, self.reply = None, ""
+            return
+        self.failures += 1
+        self.phase = transaction.phase
+        self.reply = transaction.final.text if transaction.final else transaction.error
+        pause = _pause_at_once(transaction)
+        if pause is None and self.failures >= FAILURES_TO_OPEN:
+            pause = _FIRST_PAUSE
+        if pause is not None:
+            self.reopen_time = now + min(LONGEST_PAUSE, max(pause, _FIRST_PAUSE << min(self.openings, 10)))
+            self.openings += 1
+        elif self.openings:
+            # The probe of a half-open breaker failed.
+            self.reopen_time = now + min(LONGEST_PAUSE, _FIRST_PAUSE << min(self.openings, 10))
+            self.openings += 1
+
+
+def _pause_at_once(transaction: Transaction) -> Millis | None:
+    """Some failures will not go away by knocking: wrong credentials, and a server that says 5xx at the door."""
+    permanent = transaction.final is not None and transaction.final.is_permanent
+    if transaction.phase is Phase.AUTH and (permanent or transaction.final is None):
+        return _FIRST_PAUSE
+    if transaction.phase is Phase.BANNER and permanent:
+        return LONGEST_PAUSE
+    return None

@@ -1,0 +1,56 @@
+"""A leased delivery: everything the engine needs to know of one message, as read from its rows."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from postroom_server.clock import Millis
+from postroom_server.message.mailing import Mailing
+from postroom_server.store.models import Lane, Role
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LeasedEmail:
+    """The email behind one or many deliveries."""
+
+    id: int
+    tenant_id: int
+    mailing: Mailing
+    template_version_id: int | None
+    template_language: str | None
+    has_files: bool
+    test: bool
+    is_code: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LeasedRecipient:
+    id: int
+    role: Role
+    address: str
+    is_open: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Leased:
+    """One message under lease. Settling it needs the same owner and token."""
+
+    id: int
+    tenant_id: int
+    email: LeasedEmail
+    lane: Lane
+    message_id: str
+    date_time: Millis
+    at_most_once: bool
+    expire_time: Millis
+    lease_token: int
+    tries: int
+    crash_count: int
+    recipients: tuple[LeasedRecipient, ...]
+
+    @property
+    def open_recipients(self) -> tuple[LeasedRecipient, ...]:
+        return tuple(recipient for recipient in self.recipients if recipient.is_open)
+
+    def addresses(self, role: Role) -> tuple[str, ...]:
+        return tuple(recipient.address for recipient in self.recipients if recipient.role is role)

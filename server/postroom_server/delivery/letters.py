@@ -1,0 +1,102 @@
+"""Writes the bytes of leased deliveries, keeping what copies of one email share."""
+
+from __future__ import annotations
+
+import collections
+from typing import Generic, TypeVar
+
+from postroom_server.delivery.leased import Leased, LeasedEmail
+from postroom_server.message import entity
+from postroom_server.message.mailing import Copy, write
+from postroom_server.message.template import CompiledTemplate
+from postroom_server.smtp import Envelope
+from postroom_server.store.known import Memory
+from postroom_server.store.models import Attachment, Blob, Role
+from postroom_server.store.unit import Store
+
+T = TypeVar("T")
+
+
+class Letters:
+    """Turns leased deliveries into envelopes. The same delivery gives the same bytes every time."""
+
+    def __init__(self, store: Store, memory: Memory) -> None:
+        self._store = store
+        self._memory = memory
+        self._bodies: _Kept[entity.EncodedBody] = _Kept(64)
+        self._files: _Kept[tuple[entity.EncodedAttachment, ...]] = _Kept(4)
+
+    async def envelope(self, leased: Leased) -> Envelope:
+        """Writes the message. Raises whatever keeps it from being written: that is our own failure."""
+        email = leased.email
+        template = await self._template(email)
+        copy = Copy(
+            leased.message_id, leased.date_time, leased.addresses(Role.TO), leased.addresses(Role.CC)
+        )
+        composed = write(
+            email.mailing,
+            copy,
+            template=template,
+            body=self._body(email) if template is None else None,
+            attachments=await self._attachments(email) if email.has_files else (),
+        )
+        addresses = tuple(recipient.address for recipient in leased.open_recipients)
+        return Envelope(
+            email.mailing.from_address,
+            addresses,
+            composed.message,
+            smtputf8=composed.smtputf8 or not all(map(str.isascii, addresses)),
+            eight_bit=not composed.message.isascii(),
+        )
+
+    async def _template(self, email: LeasedEmail) -> CompiledTemplate | None:
+        if email.template_version_id is None:
+            return None
+        version = self._memory.kept_version(email.template_version_id)
+        if version is None:
+            version = await self._store.read(self._memory.version, email.template_version_id)
+        return version.variants[email.template_language or version.default_language]
+
+    def _body(self, email: LeasedEmail) -> entity.EncodedBody:
+        body = self._bodies.get(email.id)
+        if body is None:
+            body = entity.encode_body(email.mailing.html, email.mailing.text)
+            self._bodies.keep(email.id, body)
+        return body
+
+    async def _attachments(self, email: LeasedEmail) -> tuple[entity.EncodedAttachment, ...]:
+        files = self._files.get(email.id)
+        if files is None:
+            stored = await self._store.read(_read_files, email.id)
+            files = tuple(entity.encode_attachment(file) for file in stored)
+            self._files.keep(email.id, files)
+        return files
+
+
+class _Kept(Generic[T]):
+    """The last few values by email, the oldest dropped first: copies of one email come close together."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: collections.OrderedDict[int, T] = collections.OrderedDict()
+
+    def get(self, email_id: int) -> T | None:
+        return self._values.get(email_id)
+
+    def keep(self, email_id: int, value: T) -> None:
+        self._values[email_id] = value
+        if len(self._values) > self._most:
+            self._values.popitem(last=False)
+
+
+def _read_files(email_id: int) -> list[entity.Attachment]:
+    rows = (
+        Attachment.select(Attachment.name, Attachment.content_type, Attachment.content_id, Blob.content)
+        .join(Blob, on=(Blob.id == Attachment.blob_id))
+        .where(Attachment.email_id == email_id)
+        .order_by(Attachment.position)
+        .tuples()
+    )
+    return [
+        entity.Attachment(name, kind, bytes(content), content_id) for name, kind, content_id, content in rows
+    ]

@@ -1,0 +1,83 @@
+"""A line: the deliveries that wait for one mail server, and how many of its slots are taken."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+
+from postroom_server.clock import Millis
+from postroom_server.delivery.breaker import Breaker
+from postroom_server.delivery.leased import Leased
+from postroom_server.delivery.settle import Settlement
+from postroom_server.store.known import ServerFacts
+from postroom_server.store.models import Lane
+
+# delivery.md §5: a quarter of the slots is kept for lane 0; lane 2 never holds more than 60 %.
+NOT_URGENT_SHARE = 0.75
+BULK_SHARE = 0.6
+
+
+@dataclasses.dataclass(slots=True)
+class Job:
+    """A leased delivery on its way: who may carry it, and what was tried within this attempt."""
+
+    leased: Leased
+    servers: tuple[ServerFacts, ...]
+    tried: tuple[Settlement, ...] = ()
+    cancelled: bool = False
+
+
+class Line:
+    """Per server, so that a dead one holds nobody else's slots. Urgent mail goes first."""
+
+    def __init__(self, server: ServerFacts) -> None:
+        self.server = server
+        self.breaker = Breaker()
+        self._waiting: dict[Lane, collections.deque[Job]] = {lane: collections.deque() for lane in Lane}
+        self._running: dict[Lane, int] = dict.fromkeys(Lane, 0)
+        self._next_start: Millis = 0  # not before, for a server with a rate
+
+    @property
+    def load(self) -> float:
+        """How much is on this line for its weight."""
+        there = sum(self._running.values()) + sum(map(len, self._waiting.values()))
+        return there / max(1, self.server.weight)
+
+    def put(self, job: Job) -> None:
+        self._waiting[job.leased.lane].append(job)
+
+    def take(self, now: Millis) -> Job | None:
+        """The next job that may begin now; the caller gives its slot back with `done`."""
+        if now < self._next_start:
+            return None
+        for lane in Lane:
+            if self._waiting[lane] and self._has_slot(lane) and self.breaker.may_try(now):
+                self._running[lane] += 1
+                if rate := self.server.messages_per_second:
+                    self._next_start = max(now, self._next_start) + round(1000 / rate)
+                return self._waiting[lane].popleft()
+        return None
+
+    def pause(self, now: Millis) -> float:
+        """Seconds until the server's rate lets a waiting job begin; 0 when something else holds it back."""
+        return max(0, self._next_start - now) / 1000 if any(self._waiting.values()) else 0.0
+
+    def done(self, job: Job) -> None:
+        self._running[job.leased.lane] -= 1
+
+    def empty(self) -> list[Job]:
+        """Takes every waiting job out."""
+        jobs = [job for lane in Lane for job in self._waiting[lane]]
+        for queue in self._waiting.values():
+            queue.clear()
+        return jobs
+
+    def _has_slot(self, lane: Lane) -> bool:
+        slots = max(1, self.server.max_connections)
+        running = self._running
+        not_urgent = running[Lane.NORMAL] + running[Lane.BULK]
+        if not_urgent + running[Lane.URGENT] >= slots:
+            return False
+        if lane is Lane.BULK and running[Lane.BULK] >= max(1, int(slots * BULK_SHARE)):
+            return False
+        return lane is Lane.URGENT or not_urgent < max(1, int(slots * NOT_URGENT_SHARE))

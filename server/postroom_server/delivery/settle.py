@@ -1,0 +1,262 @@
+"""Writes how attempts ended: recipients, attempts, deliveries, emails and events, many in one transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import peewee
+
+from postroom_server.clock import Millis
+from postroom_server.delivery.leased import Leased
+from postroom_server.delivery.verdict import Next, Outcome, Settled, Verdict
+from postroom_server.smtp import Reply, Transaction
+from postroom_server.store import history, outcome
+from postroom_server.store.history import Kind, event
+from postroom_server.store.ids import IdMint
+from postroom_server.store.models import Attempt, Delivery, DeliveryState, Email, Recipient, RecipientState
+from postroom_server.store.statement import Statement, as_list, bind, insert, is_postgresql, one_of
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one attempt. `transaction` is None where no server was asked.
+
+    `earlier` are transactions with other servers that failed within the same attempt.
+    """
+
+    leased: Leased
+    verdict: Verdict
+    transaction: Transaction | None
+    server_id: int | None
+    start_time: Millis
+    end_time: Millis
+    earlier: tuple[Settlement, ...] = ()
+
+
+def _held_query() -> peewee.ModelSelect:
+    query = (
+        Delivery.select(
+            Delivery.id, Delivery.state, Delivery.lease_owner, Delivery.lease_token, Delivery.cancel_requested
+        )
+        .where(one_of(Delivery.id, "ids"))
+        .order_by(Delivery.id)
+    )
+    # In the order of ids, so that two workers that settle the same deliveries wait for each other.
+    return query.for_update() if is_postgresql() else query
+
+
+_LOCK = Statement(_held_query)
+_END_LEASE = Statement(
+    lambda: Delivery.update(
+        state=bind("state"),
+        run_at=bind("run_at"),
+        lease_owner=None,
+        tries=Delivery.tries + bind("tries"),
+        crash_count=Delivery.crash_count + bind("crashes"),
+        transactions=Delivery.transactions - bind("uncounted"),
+    ).where(Delivery.id == bind("id"))
+)
+_SETTLE_RECIPIENT = Statement(
+    lambda: Recipient.update(
+        state=bind("state"),
+        last_code=bind("code"),
+        last_enhanced=bind("enhanced"),
+        last_reply=bind("reply"),
+        settle_time=bind("now"),
+    ).where(Recipient.id == bind("id"))
+)
+_NOTE_REPLY = Statement(
+    lambda: Recipient.update(
+        last_code=bind("code"), last_enhanced=bind("enhanced"), last_reply=bind("reply")
+    ).where(Recipient.id == bind("id"))
+)
+_STILL_OPEN = Statement(
+    lambda: Recipient.select(Recipient.id).where(
+        one_of(Recipient.id, "ids") & (Recipient.state == peewee.SQL("'OPEN'"))
+    )
+)
+_FINISH_IF_SETTLED = Statement(
+    lambda: Delivery.update(state="DONE").where(
+        (Delivery.id == bind("id"))
+        & Delivery.state.in_(("READY", "HELD"))
+        & ~peewee.fn.EXISTS(
+            Recipient.select(Recipient.id).where(
+                (Recipient.delivery_id == bind("id")) & (Recipient.state == "OPEN")
+            )
+        )
+    )
+)
+_COUNT_AMBIGUOUS = Statement(
+    lambda: Email.update(ambiguous_count=Email.ambiguous_count + 1).where(Email.id == bind("id"))
+)
+_ATTEMPT = insert(Attempt)
+
+
+def settle(owner: int, settlements: Sequence[Settlement], mint: IdMint, now: Millis) -> list[Settlement]:
+    """Settles attempts under the leases they were made with. A unit of work.
+
+    Returns those whose lease had passed to another by then; what they learned is kept as evidence, and
+    a recipient that is still open and was accepted is settled by it all the same.
+    """
+    held = {
+        row[0]: row for row in _LOCK.rows(ids=as_list(settlement.leased.id for settlement in settlements))
+    }
+    sheet = _Sheet(now)
+    late: list[Settlement] = []
+    for settlement in settlements:
+        row = held.get(settlement.leased.id)
+        if row is not None and row[1] == DeliveryState.LEASED and row[2] == owner \
+                and row[3] == settlement.leased.lease_token:  # fmt: skip
+            sheet.add(settlement, cancel_requested=bool(row[4]))
+        else:
+            late.append(settlement)
+            sheet.add_late(settlement)
+    sheet.write(owner, mint)
+    return late
+
+
+class _Sheet:
+    """Collects the rows of many settlements, so that each statement runs once."""
+
+    def __init__(self, now: Millis) -> None:
+        self._now = now
+        self._settled: list[dict[str, Any]] = []
+        self._noted: list[dict[str, Any]] = []
+        self._ended: list[dict[str, Any]] = []
+        self._attempts: list[Settlement] = []
+        self._events: list[tuple[Any, ...]] = []
+        self._changes: dict[tuple[int, RecipientState], int] = {}
+        self._finished: list[dict[str, Any]] = []
+        self._ambiguous: list[dict[str, Any]] = []
+
+    def add(self, settlement: Settlement, *, cancel_requested: bool) -> None:
+        leased, verdict = settlement.leased, settlement.verdict
+        for one in verdict.settled:
+            self._settle_recipient(settlement, one)
+        state = DeliveryState(verdict.next)
+        if verdict.next is not Next.DONE and cancel_requested:
+            # A cancel came while the message was under way, and it has not left for these.
+            for recipient_id, reply in verdict.open:
+                self._settle_recipient(settlement, Settled(recipient_id, RecipientState.CANCELLED, reply))
+            state = DeliveryState.CANCELLED
+        else:
+            self._noted += [
+                {"id": recipient_id, **_reply_columns(reply)}
+                for recipient_id, reply in verdict.open
+                if reply is not None
+            ]
+            if verdict.next is Next.HELD:
+                self._events.append(self._event(settlement, Kind.DELIVERY_HELD))
+        self._ended.append(
+            {
+                "id": leased.id,
+                "state": state.value,
+                "run_at": verdict.run_at,
+                "tries": int(verdict.counts_as_try),
+                "crashes": int(verdict.counts_as_crash),
+                "uncounted": int(verdict.outcome is Outcome.ABANDONED),
+            }
+        )
+        self._note_attempt(settlement)
+
+    def add_late(self, settlement: Settlement) -> None:
+        delivered = [one for one in settlement.verdict.settled if one.state is RecipientState.DELIVERED]
+        if delivered:
+            still_open = {row[0] for row in _STILL_OPEN.rows(ids=as_list(o.recipient_id for o in delivered))}
+            for one in delivered:
+                if one.recipient_id in still_open:
+                    self._settle_recipient(settlement, one)
+            self._finished.append({"id": settlement.leased.id})
+        self._attempts += (*settlement.earlier, settlement)
+        self._events.append(self._event(settlement, Kind.ATTEMPT_LATE))
+
+    def write(self, owner: int, mint: IdMint) -> None:
+        _SETTLE_RECIPIENT.execute_many(self._settled)
+        _NOTE_REPLY.execute_many(self._noted)
+        _END_LEASE.execute_many(self._ended)
+        _FINISH_IF_SETTLED.execute_many(self._finished)
+        _COUNT_AMBIGUOUS.execute_many(self._ambiguous)
+        ids = mint.many(len(self._attempts))
+        _ATTEMPT.many(
+            [_attempt_row(id_, owner, one) for id_, one in zip(ids, self._attempts, strict=True)]
+        )
+        history.append(self._events)
+        outcome.record(
+            [(email_id, state, count) for (email_id, state), count in self._changes.items()], self._now
+        )
+
+    def _settle_recipient(self, settlement: Settlement, one: Settled) -> None:
+        leased = settlement.leased
+        self._settled.append(
+            {"id": one.recipient_id, "state": one.state.value, "now": self._now, **_reply_columns(one.reply)}
+        )
+        key = (leased.email.id, one.state)
+        self._changes[key] = self._changes.get(key, 0) + 1
+        self._events.append(
+            self._event(
+                settlement,
+                Kind.RECIPIENT_SETTLED,
+                recipient_id=one.recipient_id,
+                state=one.state.value,
+                reply=one.reply,
+            )
+        )
+
+    def _note_attempt(self, settlement: Settlement) -> None:
+        verdict = settlement.verdict
+        self._attempts += settlement.earlier
+        if settlement.transaction is not None or verdict.counts_as_crash:
+            self._attempts.append(settlement)
+        if verdict.ambiguous:
+            self._ambiguous.append({"id": settlement.leased.email.id})
+        if verdict.next is not Next.DONE or verdict.ambiguous:
+            # Where everybody was settled, their own events say so.
+            final = settlement.transaction.final if settlement.transaction else None
+            self._events.append(self._event(settlement, Kind.ATTEMPT_FINISHED, reply=final))
+
+    def _event(
+        self,
+        settlement: Settlement,
+        kind: Kind,
+        *,
+        recipient_id: int | None = None,
+        state: str | None = None,
+        reply: Reply | None = None,
+    ) -> tuple[Any, ...]:
+        leased, verdict, transaction = settlement.leased, settlement.verdict, settlement.transaction
+        return event(
+            leased.tenant_id,
+            kind,
+            self._now,
+            email_id=leased.email.id,
+            delivery_id=leased.id,
+            recipient_id=recipient_id,
+            state=state,
+            outcome=verdict.outcome.value,
+            phase=transaction.phase.value if transaction else None,
+            server_id=settlement.server_id,
+            code=reply.code if reply else None,
+            enhanced=(reply.enhanced or None) if reply else None,
+            ambiguous=verdict.ambiguous,
+        )
+
+
+def _reply_columns(reply: Reply | None) -> dict[str, Any]:
+    if reply is None:
+        return {"code": None, "enhanced": None, "reply": None}
+    return {"code": reply.code, "enhanced": reply.enhanced or None, "reply": reply.text}
+
+
+def _attempt_row(id_: int, owner: int, settlement: Settlement) -> tuple[Any, ...]:
+    leased, verdict, transaction = settlement.leased, settlement.verdict, settlement.transaction
+    final = transaction.final if transaction else None
+    text = final.text if final else (transaction.error if transaction else None)
+    return (
+        id_, leased.tenant_id, leased.email.id, leased.id, settlement.server_id, owner, verdict.outcome.value,
+        transaction.phase.value if transaction else "LOCAL", final.code if final else None,
+        (final.enhanced or None) if final else None, text,
+        (transaction.tls_version or None) if transaction else None, verdict.ambiguous, verdict.accepted_count,
+        verdict.refused_count, settlement.start_time, settlement.end_time,
+    )  # fmt: skip

@@ -1,0 +1,179 @@
+"""What an SMTP transaction means for a delivery and its recipients (delivery.md §6). Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable
+
+from postroom_server.clock import Millis
+from postroom_server.delivery import retry
+from postroom_server.delivery.leased import Leased, LeasedRecipient
+from postroom_server.smtp import Level, Reply, Transaction
+from postroom_server.store.models import RecipientState
+
+CRASHES_TO_HOLD = 3
+
+
+class Outcome(enum.StrEnum):
+    """How an attempt ended; the contract's AttemptOutcome, word for word."""
+
+    DELIVERED = "DELIVERED"
+    TRANSIENT = "TRANSIENT"
+    PERMANENT = "PERMANENT"
+    CONNECTION = "CONNECTION"
+    AMBIGUOUS = "AMBIGUOUS"
+    CRASHED = "CRASHED"
+    LOCAL = "LOCAL"
+    ABANDONED = "ABANDONED"
+
+
+class Next(enum.StrEnum):
+    """What becomes of the delivery."""
+
+    DONE = "DONE"
+    READY = "READY"  # at run_at
+    HELD = "HELD"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settled:
+    """One recipient's end. `reply` is None where no server spoke of them."""
+
+    recipient_id: int
+    state: RecipientState
+    reply: Reply | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    outcome: Outcome
+    settled: tuple[Settled, ...]
+    # Recipients that stay open, with what the server said of them.
+    open: tuple[tuple[int, Reply | None], ...]
+    next: Next
+    run_at: Millis
+    counts_as_try: bool = False
+    counts_as_crash: bool = False
+    may_fail_over: bool = False  # another server may be tried within this attempt
+    accepted_count: int = 0
+    refused_count: int = 0
+
+    @property
+    def ambiguous(self) -> bool:
+        return self.outcome is Outcome.AMBIGUOUS
+
+
+def judge(
+    leased: Leased, transaction: Transaction, *, now: Millis, uniform: Callable[[float, float], float]
+) -> Verdict:
+    """Reads one transaction of the delivery's open recipients, in their order."""
+    recipients = leased.open_recipients
+    match transaction.level:
+        case Level.LOCAL:
+            return _still_open(Outcome.ABANDONED, recipients, transaction, run_at=now)
+        case Level.CONNECTION:
+            # The server's fault: the breaker decides when it is asked again, and no try is spent.
+            verdict = _still_open(Outcome.CONNECTION, recipients, transaction, run_at=now)
+            return dataclasses.replace(verdict, may_fail_over=True)
+        case Level.AMBIGUOUS:
+            return _ambiguous(leased, transaction, now)
+        case _:
+            return _spoken(leased, transaction, now, uniform)
+
+
+def judge_local_error(leased: Leased, *, now: Millis, uniform: Callable[[float, float], float]) -> Verdict:
+    """Our own failure to build the message: three of them hold the mail, none is the recipient's fault."""
+    holds = leased.crash_count + 1 >= CRASHES_TO_HOLD
+    wait = retry.delay(1, is_code=leased.email.is_code, uniform=uniform)
+    return Verdict(
+        Outcome.LOCAL,
+        (),
+        tuple((recipient.id, None) for recipient in leased.open_recipients),
+        Next.HELD if holds else Next.READY,
+        min(now + wait, leased.expire_time),
+        counts_as_crash=True,
+    )
+
+
+def judge_without_server(leased: Leased, state: RecipientState, outcome: Outcome, now: Millis) -> Verdict:
+    """Ends every open recipient without asking a server: expired, or accepted under a test token."""
+    return Verdict(
+        outcome,
+        tuple(Settled(recipient.id, state) for recipient in leased.open_recipients),
+        (),
+        Next.DONE,
+        now,
+    )
+
+
+def _still_open(
+    outcome: Outcome, recipients: tuple[LeasedRecipient, ...], transaction: Transaction, *, run_at: Millis
+) -> Verdict:
+    stay = tuple((r.id, transaction.verdict(i)) for i, r in enumerate(recipients))
+    return Verdict(outcome, (), stay, Next.READY, run_at)
+
+
+def _ambiguous(leased: Leased, transaction: Transaction, now: Millis) -> Verdict:
+    """The dot was written and no verdict came. Whoever must not get a second copy ends as UNKNOWN."""
+    ends = leased.at_most_once or leased.email.is_code
+    settled: list[Settled] = []
+    stay: list[tuple[int, Reply | None]] = []
+    for recipient, reply in zip(leased.open_recipients, transaction.replies, strict=True):
+        if reply is not None and reply.is_permanent:
+            settled.append(Settled(recipient.id, RecipientState.REFUSED, reply))
+        elif ends and (reply is None or not reply.is_transient):
+            settled.append(Settled(recipient.id, RecipientState.UNKNOWN, transaction.final))
+        else:
+            stay.append((recipient.id, reply))
+    return Verdict(
+        Outcome.AMBIGUOUS,
+        tuple(settled),
+        tuple(stay),
+        Next.READY if stay else Next.DONE,
+        min(now + retry.AFTER_AMBIGUOUS, leased.expire_time),
+        counts_as_try=True,
+        refused_count=sum(s.state is RecipientState.REFUSED for s in settled),
+    )
+
+
+def _spoken(
+    leased: Leased, transaction: Transaction, now: Millis, uniform: Callable[[float, float], float]
+) -> Verdict:
+    settled: list[Settled] = []
+    stay: list[tuple[int, Reply | None]] = []
+    over_limit = False
+    for i, (recipient, taken) in enumerate(zip(leased.open_recipients, transaction.accepted, strict=True)):
+        reply = transaction.verdict(i)
+        if taken:
+            settled.append(Settled(recipient.id, RecipientState.DELIVERED, transaction.final))
+        elif reply is not None and reply.is_permanent:
+            settled.append(Settled(recipient.id, RecipientState.REFUSED, reply))
+        else:
+            stay.append((recipient.id, reply))
+            over_limit = over_limit or (reply is not None and _is_recipient_limit(reply))
+    accepted = sum(s.state is RecipientState.DELIVERED for s in settled)
+    # 452 4.5.3 means "not so many at once": those left over go at once, in a second transaction.
+    at_once = over_limit and accepted > 0
+    tries = leased.tries + 1
+    run_at = now if at_once else now + retry.delay(tries, is_code=leased.email.is_code, uniform=uniform)
+    if accepted:
+        outcome = Outcome.DELIVERED
+    else:
+        outcome = Outcome.TRANSIENT if stay else Outcome.PERMANENT
+    return Verdict(
+        outcome,
+        tuple(settled),
+        tuple(stay),
+        Next.READY if stay else Next.DONE,
+        min(run_at, leased.expire_time),
+        counts_as_try=not at_once,
+        # A verdict on everybody that was only "not now" may be heard again elsewhere.
+        may_fail_over=outcome is Outcome.TRANSIENT and not settled,
+        accepted_count=accepted,
+        refused_count=len(settled) - accepted,
+    )
+
+
+def _is_recipient_limit(reply: Reply) -> bool:
+    return reply.code == 452 or reply.enhanced == "4.5.3"

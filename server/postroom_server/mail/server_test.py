@@ -1,0 +1,106 @@
+"""The email by which a mail server is tried: who may try which server, and what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from postroom_server.clock import MINUTE, SECOND, Clock, Millis
+from postroom_server.mail.accept import Acceptance
+from postroom_server.mail.caller import Caller
+from postroom_server.mail.checks import Checked
+from postroom_server.mail.draft import CopyMode, CustomBody, Draft, TemplateBody
+from postroom_server.mail.tenancy import tenant_of
+from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
+from postroom_server.store.known import Known, Memory, ServerFacts
+from postroom_server.store.models import PLATFORM_TENANT
+
+BIZ_KEY = "CHANNEL_TEST"
+DEFAULT_TIMEOUT: Millis = 20 * SECOND
+LONGEST_TIMEOUT: Millis = 60 * SECOND
+MOST_ADDRESSES = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    tenant_id: int
+    server_id: int
+    to: tuple[str, ...]
+    sender_user_id: int | None
+    timeout: Millis
+
+
+class ServerTest:
+    def __init__(self, acceptance: Acceptance, memory: Memory, clock: Clock) -> None:
+        self._acceptance = acceptance
+        self._memory = memory
+        self._clock = clock
+
+    def check(
+        self,
+        caller: Caller,
+        tenant_id: int | None,
+        sender_user_id: int | None,
+        server_id: int,
+        to: tuple[str, ...],
+        timeout: Millis | None,
+    ) -> Asked:
+        found = []
+        if not 1 <= len(to) <= MOST_ADDRESSES:
+            found.append(Violation("to", f"{len(to)} addresses; 1 to {MOST_ADDRESSES} are allowed"))
+        timeout = DEFAULT_TIMEOUT if timeout is None else timeout
+        if not SECOND <= timeout <= LONGEST_TIMEOUT:
+            found.append(Violation("timeout", "1 to 60 seconds"))
+        refuse_all(found)
+        return Asked(tenant_of(caller, tenant_id), server_id, to, sender_user_id, timeout)
+
+    def accept(self, caller: Caller, asked: Asked) -> int:
+        """Stores the email and returns its id. A unit of work.
+
+        Says what the template bound to CHANNEL_TEST says, or, while none is bound, a sentence of our own.
+        """
+        known = self._memory.current()
+        server = _server(known, asked)
+        bound = known.bound_name(asked.tenant_id, BIZ_KEY) is not None
+        checked = self._check(caller, asked, server, bound)
+        return self._acceptance.accept_for_server(caller, checked, server)
+
+    def _check(self, caller: Caller, asked: Asked, server: ServerFacts, bound: bool) -> Checked:
+        body: TemplateBody | CustomBody
+        if bound:
+            body, subject = TemplateBody(params={"channelType": server.name}), ""
+        else:
+            body = CustomBody(text=f"This message shows that the mail server {server.name} takes mail.\n")
+            subject = f"Test of the mail server {server.name}"
+        draft = Draft(
+            body=body,
+            to=asked.to,
+            subject=subject,
+            biz_key=BIZ_KEY,
+            copy_mode=CopyMode.SHARED,
+            urgent=True,
+            tenant_id=asked.tenant_id,
+            sender_user_id=asked.sender_user_id,
+            from_address=_sender_of(server),
+            expire_time=self._clock.now() + asked.timeout + MINUTE,
+        )
+        return self._acceptance.check(caller, draft)
+
+
+def _server(known: Known, asked: Asked) -> ServerFacts:
+    """The tenant's own server, or a platform server that carries its mail; disabled ones too."""
+    server = known.server(asked.server_id)
+    if server is not None:
+        carries = {s.id for s in known.servers_for(asked.tenant_id)}
+        own = server.tenant_id == asked.tenant_id
+        if own or (server.tenant_id == PLATFORM_TENANT and (server.id in carries or not carries)):
+            return server
+    raise Refusal(
+        Reason.MAIL_SERVER_NOT_FOUND,
+        "there is no such mail server",
+        metadata={"server_id": str(asked.server_id)},
+    )
+
+
+def _sender_of(server: ServerFacts) -> str:
+    """The server's own sender, which it surely allows; empty leaves the choice to the tenant's default."""
+    return server.from_address or ""

@@ -1,0 +1,93 @@
+"""A mailing: what an accepted email says, from which the letter of each copy is written.
+
+Sending and previewing both go through here, so that a preview is what would leave.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from postroom_server.message.compose import Composed, check_finished, compose
+from postroom_server.message.entity import EncodedAttachment, EncodedBody, encode_body
+from postroom_server.message.letter import Letter
+from postroom_server.message.template import CompiledTemplate
+
+# What `%%name%%` stands for in every template.
+SYSTEM_VALUES: Mapping[str, str] = {"user_defined_unsubscribe_link": ""}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mailing:
+    """The content of one email. `subject` overrides a template's and is taken literally."""
+
+    subject: str | None
+    subject_prefix: str | None
+    from_address: str
+    from_name: str
+    reply_to: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...]
+    html: str | None
+    text: str | None
+    params: Mapping[str, object]
+    recipient_params: Mapping[str, Mapping[str, object]]
+
+    def params_for(self, address: str) -> Mapping[str, object]:
+        own = self.recipient_params.get(address)
+        return {**self.params, **own} if own else self.params
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Copy:
+    """One message of a mailing: its fixed identity and whom it names."""
+
+    message_id: str
+    date: int  # milliseconds since the Unix epoch, UTC
+    to: tuple[str, ...]
+    cc: tuple[str, ...]
+
+    @property
+    def for_address(self) -> str:
+        """Whose parameters it is rendered with."""
+        return next(iter(self.to or self.cc), "")
+
+
+def write(
+    mailing: Mailing,
+    copy: Copy,
+    *,
+    template: CompiledTemplate | None,
+    body: EncodedBody | None = None,
+    attachments: Sequence[EncodedAttachment] = (),
+) -> Composed:
+    """The finished, checked bytes of one copy. `body` is a custom body that was encoded before.
+
+    Raises UnsafeContent, MissingVariables or InvalidValue (ValueErrors) when it cannot be written.
+    """
+    subject = mailing.subject or ""
+    if template is not None:
+        rendered = template.render(mailing.params_for(copy.for_address), SYSTEM_VALUES)
+        subject = mailing.subject or rendered.subject
+        body = encode_body(rendered.html, rendered.text)
+    elif body is None:
+        body = encode_body(mailing.html, mailing.text)
+    letter = Letter(
+        message_id=copy.message_id,
+        date=copy.date,
+        from_address=mailing.from_address,
+        from_name=mailing.from_name,
+        to=copy.to,
+        cc=copy.cc,
+        reply_to=mailing.reply_to,
+        subject=_prefixed(mailing.subject_prefix, subject),
+        headers=mailing.headers,
+    )
+    composed = compose(letter, body, attachments)
+    check_finished(composed.message, letter)
+    return composed
+
+
+def _prefixed(prefix: str | None, subject: str) -> str:
+    if not prefix or subject.startswith(f"{prefix}|"):
+        return subject
+    return f"{prefix}|{subject}"

@@ -1,0 +1,265 @@
+"""One language variant of a template, compiled: what it needs, and what it says with a set of parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import html as entities
+import re
+from collections.abc import Iterable, Mapping
+
+from postroom_server.message import links, percent
+from postroom_server.message.parts import Parts, cut
+from postroom_server.message.placement import Problem, check_placement
+from postroom_server.message.plaintext import text_from_html
+from postroom_server.message.unsafe import UnsafeContent, check_text
+from postroom_server.message.values import text_of
+
+MAX_PART_OCTETS = 1024 * 1024
+MAX_SUBJECT_LENGTH = 998
+_MAX_REMEMBERED = 16
+_NOTHING: Mapping[str, str] = {}
+_MARKUP = re.compile("[<&\"']")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Content:
+    """What an author wrote: the subject, and HTML or text or both. An empty part counts as absent."""
+
+    subject: str
+    html: str | None = None
+    text: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Variable:
+    """What a template says about a name.
+
+    `default` stands in for a value that is absent or null. `raw` values are not escaped in HTML. A `literal`
+    name is no variable at all: `%name%` stays, whoever supplies it. `declared` tells the author's from the
+    discovered.
+    """
+
+    name: str
+    required: bool = True
+    default: str | None = None
+    raw: bool = False
+    literal: bool = False
+    declared: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rendered:
+    """A mail's content with all values in place. `html` is None when the template has none; `text` never."""
+
+    subject: str
+    html: str | None
+    text: str
+
+
+class MissingVariables(ValueError):  # noqa: N818 - named after what was found
+    """Required variables without a value; `names` has all of them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(f"no value for {', '.join(self.names)}")
+
+
+class InvalidValue(ValueError):  # noqa: N818 - named after what was found
+    """The value of the variable `name` has no text; `problem` says why."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name} {problem}")
+        self.name = name
+        self.problem = problem
+
+
+class CompiledTemplate:
+    """A variant cut at its variables once, rendered many times. Callers may cache and share it.
+
+    Names found in the content and not declared are required variables. `variables` has the declared ones in
+    their order, then the discovered ones in order of appearance.
+    """
+
+    def __init__(
+        self,
+        content: Content,
+        declared: Iterable[Variable] = (),
+        system_names: frozenset[str] = percent.SYSTEM_NAMES,
+    ) -> None:
+        known = {variable.name: variable for variable in declared}
+        literal = frozenset(name for name, variable in known.items() if variable.literal)
+        for part in (content.subject, content.html or "", content.text or ""):
+            for name in percent.discover(part, system_names=system_names, literal=literal):
+                known.setdefault(name, Variable(name))
+        self.content = content
+        self.variables = tuple(known.values())
+        self._active = tuple(variable for variable in self.variables if not variable.literal)
+        self._names = frozenset(variable.name for variable in self._active)
+        self._raw = frozenset(variable.name for variable in self._active if variable.raw)
+        self._maybe = _candidates(content) - self._names - literal
+        self._system_names = system_names
+        self._system_keys = tuple((name, percent.system_key(name)) for name in sorted(system_names))
+        self._parts = cut(content.subject, content.html, content.text, self._names, system_names)
+        self._parts_with: dict[frozenset[str], Parts] = {}
+
+    def problems(self) -> list[Problem]:
+        """The variables that stand where HTML cannot hold them; a template that has any is not saved."""
+        html = self.content.html or ""
+        return check_placement(html, self._names, raw=self._raw, system_names=self._system_names)
+
+    def missing(self, params: Mapping[str, object]) -> list[str]:
+        """All required variables that `params` has no value for; null counts as no value."""
+        return [
+            variable.name
+            for variable in self._active
+            if variable.required and variable.default is None and params.get(variable.name) is None
+        ]
+
+    def unused(self, params: Mapping[str, object]) -> list[str]:
+        """The names in `params` that this variant has no place for."""
+        return [name for name in params if name not in self._names and name not in self._maybe]
+
+    def invalid(self, params: Mapping[str, object]) -> dict[str, str]:
+        """The variables whose value has no text, each with what is wrong with it."""
+        problems: dict[str, str] = {}
+        for name, value in params.items():
+            if value is not None and (name in self._names or name in self._maybe):
+                try:
+                    text_of(value)
+                except ValueError as error:
+                    problems[name] = str(error)
+        return problems
+
+    def render(self, params: Mapping[str, object], system: Mapping[str, str] = _NOTHING) -> Rendered:
+        """Puts the values in their places: escaped in HTML unless raw, plain in subject and text.
+
+        `system` holds the values of `%%name%%`; a name it lacks is empty, and no parameter takes its place.
+        Raises MissingVariables, InvalidValue, and UnsafeContent for what may be said only of the rendered
+        whole: a subject with control characters (security.md A3), an address that leads astray (B3), a part
+        that is too long (B2).
+        """
+        values = self._values(params)
+        parts = self._parts
+        if self._maybe and not self._maybe.isdisjoint(params):
+            parts = self._supplied(params, values)
+        for name, key in self._system_keys:
+            values[key] = system.get(name, "")
+
+        subject = parts.subject.render(values) if parts.subject.keys else self.content.subject
+        if len(subject) > MAX_SUBJECT_LENGTH:
+            raise UnsafeContent("subject", f"is longer than {MAX_SUBJECT_LENGTH} characters")
+        problem = check_text(subject)
+        if problem:
+            raise UnsafeContent("subject", problem)
+
+        html = None
+        if parts.html is not None:
+            html = self._render_html(parts, parts.html, values)
+        if parts.text is None or (parts.text_is_derived and self._must_derive_anew(parts, values)):
+            text = text_from_html(html or "")
+        else:
+            text = _render("text", parts.text, values)
+        return Rendered(subject, html, text)
+
+    def _values(self, params: Mapping[str, object]) -> dict[str, str]:
+        values: dict[str, str] = {}
+        for variable in self._active:
+            name = variable.name
+            value = params.get(name)
+            if type(value) is str:
+                values[name] = value
+            elif value is not None:
+                values[name] = _text(name, value)
+            elif variable.default is not None:
+                values[name] = variable.default
+            elif variable.required:
+                raise MissingVariables(self.missing(params))
+            else:
+                values[name] = ""
+        return values
+
+    def _supplied(self, params: Mapping[str, object], values: dict[str, str]) -> Parts:
+        """Adds the values of names that only this caller calls variables; returns the parts cut for them."""
+        extra = frozenset(name for name in self._maybe if params.get(name) is not None)
+        if not extra:
+            return self._parts
+        for name in extra:
+            values[name] = _text(name, params[name])
+        parts = self._parts_with.get(extra)
+        if parts is None:
+            # When the template was saved nobody knew these names, so nobody looked where they stand.
+            problems = check_placement(self.content.html or "", extra, system_names=())
+            if problems:
+                raise UnsafeContent("html", str(problems[0]))
+            content = self.content
+            parts = cut(content.subject, content.html, content.text, self._names | extra, self._system_names)
+            if len(self._parts_with) < _MAX_REMEMBERED:
+                self._parts_with[extra] = parts
+        return parts
+
+    def _render_html(self, parts: Parts, compiled: percent.Compiled, values: Mapping[str, str]) -> str:
+        if self._raw:
+            escaped = {
+                key: value if key in self._raw else entities.escape(value) for key, value in values.items()
+            }
+        else:
+            escaped = {key: entities.escape(value) for key, value in values.items()}
+        rendered = _render("html", compiled, escaped)
+        scheme = None
+        if any(_MARKUP.search(values[name]) for name in self._raw):
+            scheme = links.first_unsafe(rendered)
+        else:
+            for link in parts.links:
+                scheme = scheme or links.unsafe_scheme(entities.unescape(link.render(escaped)))
+        if scheme is not None:
+            raise UnsafeContent("html", f"has a link that begins with {scheme[:40]}:")
+        return rendered
+
+    def _must_derive_anew(self, parts: Parts, values: Mapping[str, str]) -> bool:
+        """Tells whether the text template does not fit these values: markup in raw ones, or an empty link."""
+        return any(_MARKUP.search(values[name]) for name in self._raw) or any(
+            not values[key] for key in parts.link_keys
+        )
+
+
+def _candidates(content: Content) -> frozenset[str]:
+    return (
+        percent.candidates(content.subject)
+        | percent.candidates(content.html or "")
+        | percent.candidates(content.text or "")
+    )
+
+
+def _text(name: str, value: object) -> str:
+    try:
+        return text_of(value)
+    except ValueError as error:
+        raise InvalidValue(name, str(error)) from None
+
+
+def _render(field: str, compiled: percent.Compiled, values: Mapping[str, str]) -> str:
+    keys = compiled.keys
+    # Looked at before joining: a long value in many places would fill the memory first.
+    longest = max(map(len, values.values()), default=0)
+    if compiled.literal_length + len(keys) * longest > MAX_PART_OCTETS:
+        length = compiled.literal_length + sum(len(values[key]) for key in keys)
+        if length > MAX_PART_OCTETS:
+            raise UnsafeContent(field, f"is longer than {MAX_PART_OCTETS} octets")
+    rendered = compiled.render(values)
+    # A character takes at most four octets.
+    if len(rendered) * 4 > MAX_PART_OCTETS and len(rendered.encode(errors="replace")) > MAX_PART_OCTETS:
+        raise UnsafeContent(field, f"is longer than {MAX_PART_OCTETS} octets")
+    return rendered
+
+
+__all__ = [
+    "MAX_PART_OCTETS",
+    "MAX_SUBJECT_LENGTH",
+    "CompiledTemplate",
+    "Content",
+    "InvalidValue",
+    "MissingVariables",
+    "Rendered",
+    "UnsafeContent",
+    "Variable",
+]

@@ -1,0 +1,80 @@
+"""The layer that finds out who is calling."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..mail.caller import Caller
+from ..refusals import Reason, Refusal
+from .call import Call, Method
+from .failures import Failures, bucket_of, host_of_peer
+from .layers import Proceed
+from .local_context import LOCAL_PEER
+
+CLIENT_ADDRESS = "x-postroom-client-address"
+GATEWAY_TOKEN = "x-postroom-gateway-token"  # noqa: S105 - the name of a header
+
+Authenticate = Callable[[str], Awaitable[Caller | None]]
+TrustsGateway = Callable[[str], Awaitable[bool]]
+
+
+class Authentication:
+    """Takes `authorization: Bearer <token>`; leaves the caller on the call. Open methods need no token.
+
+    A gateway names its own client's address in metadata; it is believed from within this process, and over
+    the network when `trusts_gateway` knows the gateway's own token, which opens nothing else.
+    """
+
+    def __init__(
+        self, authenticate: Authenticate, failures: Failures, *, trusts_gateway: TrustsGateway | None = None
+    ) -> None:
+        self._authenticate = authenticate
+        self._failures = failures
+        self._trusts_gateway = trusts_gateway
+
+    def __call__(self, method: Method, proceed: Proceed) -> Proceed:
+        if method.is_open:
+            return proceed
+        authenticate, failures = self._authenticate, self._failures
+
+        async def authenticated(call: Call) -> Any:
+            token = _bearer(call.metadata.get("authorization"))
+            if failures.any():
+                self._refuse_blocked(await self._bucket(call))
+            caller = await authenticate(token)
+            if caller is None:
+                failures.note(await self._bucket(call))
+                raise Refusal(Reason.TOKEN_INVALID, "the token is unknown, expired or revoked")
+            call.caller = caller
+            return await proceed(call)
+
+        return authenticated
+
+    def _refuse_blocked(self, bucket: str) -> None:
+        # A right token is refused, too, or else the answer would tell a guesser that it is right.
+        wait = self._failures.blocked_for(bucket)
+        if wait is not None:
+            raise Refusal(
+                Reason.RATE_LIMITED, "too many wrong tokens came from this address", retry_after=wait
+            )
+
+    async def _bucket(self, call: Call) -> str:
+        peer = call.context.peer()
+        named = call.metadata.get(CLIENT_ADDRESS)
+        if isinstance(named, str) and (peer == LOCAL_PEER or await self._is_from_gateway(call)):
+            return bucket_of(named)
+        return bucket_of(host_of_peer(peer))
+
+    async def _is_from_gateway(self, call: Call) -> bool:
+        token = call.metadata.get(GATEWAY_TOKEN)
+        if self._trusts_gateway is None or not isinstance(token, str):
+            return False
+        return await self._trusts_gateway(token)
+
+
+def _bearer(header: str | bytes | None) -> str:
+    scheme, _, token = header.partition(" ") if isinstance(header, str) else ("", "", "")
+    if scheme.lower() != "bearer" or not token:
+        raise Refusal(Reason.TOKEN_MISSING, "send metadata `authorization: Bearer <token>`")
+    return token

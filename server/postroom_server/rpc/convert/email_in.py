@@ -1,0 +1,84 @@
+"""SendEmail requests as drafts, and their fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+
+from postroom.v1 import attachment_pb2, email_pb2, email_service_pb2
+
+from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
+from postroom_server.rpc.convert.structs import params_of
+from postroom_server.rpc.convert.times import millis_of, millis_of_duration
+
+_FINGERPRINT_VERSION = b"\x01"
+
+
+def draft_of(request: email_service_pb2.SendEmailRequest) -> Draft:
+    return Draft(
+        body=_body(request),
+        to=tuple(request.to),
+        cc=tuple(request.cc),
+        bcc=tuple(request.bcc),
+        request_id=request.request_id,
+        fingerprint=fingerprint(request) if request.request_id or request.validate_only else b"",
+        out_id=request.out_id,
+        biz_key=request.biz_key,
+        language=request.language,
+        subject=request.subject,
+        from_address=request.from_address,
+        from_name=request.from_name,
+        reply_to=tuple(request.reply_to),
+        files=tuple(_file(attachment) for attachment in request.attachments),
+        schedule_time=millis_of(request.schedule_time) if request.HasField("schedule_time") else None,
+        expire_time=millis_of(request.expire_time) if request.HasField("expire_time") else None,
+        urgent=request.urgent,
+        copy_mode=(CopyMode.SHARED if request.copy_mode == email_pb2.COPY_MODE_SHARED else CopyMode.SEPARATE),
+        at_most_once=request.guarantee == email_pb2.GUARANTEE_AT_MOST_ONCE,
+        ignore_suppression=request.ignore_suppression,
+        labels=dict(request.labels),
+        headers=dict(request.headers),
+        sender_user_id=request.sender_user_id if request.HasField("sender_user_id") else None,
+        tenant_id=request.tenant_id if request.HasField("tenant_id") else None,
+        has_audience=request.HasField("audience") and not request.to,
+        has_verification=request.HasField("verification"),
+        validate_only=request.validate_only,
+    )
+
+
+def fingerprint(request: email_service_pb2.SendEmailRequest) -> bytes:
+    """SHA-256 of the request as received: unknown fields dropped, request_id cleared, no default filled in."""
+    plain = email_service_pb2.SendEmailRequest()
+    plain.CopyFrom(request)
+    plain.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+    plain.ClearField("request_id")
+    return hashlib.sha256(_FINGERPRINT_VERSION + plain.SerializeToString(deterministic=True)).digest()
+
+
+def _body(request: email_service_pb2.SendEmailRequest) -> TemplateBody | CustomBody | None:
+    match request.WhichOneof("body"):
+        case "template":
+            template = request.template
+            return TemplateBody(
+                template.invoke_name,
+                params_of(template.params),
+                {address: params_of(params) for address, params in template.recipient_params.items()},
+            )
+        case "custom":
+            return CustomBody(request.custom.html, request.custom.text)
+        case _:
+            return None
+
+
+def _file(attachment: attachment_pb2.Attachment) -> File:
+    return File(
+        name=attachment.name,
+        content_type=attachment.content_type,
+        content_id=attachment.content_id,
+        content=attachment.content if attachment.WhichOneof("source") == "content" else None,
+        url=attachment.url,
+    )
+
+
+def timeout_of(request: email_service_pb2.SendTestEmailRequest) -> int | None:
+    """Milliseconds, or None when unset."""
+    return millis_of_duration(request.timeout) if request.HasField("timeout") else None

@@ -1,0 +1,31 @@
+"""Refusals inside answers: what one item of a batch is told."""
+
+from __future__ import annotations
+
+from postroom.v1 import error_reason_pb2, refusal_pb2
+
+from postroom_server.refusals import Reason, Refusal, Violation
+from postroom_server.rpc.convert.times import duration_of
+
+
+def reason_of(reason: Reason) -> error_reason_pb2.ErrorReason:
+    return error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.value}")
+
+
+def violation_message(violation: Violation) -> refusal_pb2.Violation:
+    return refusal_pb2.Violation(
+        field=violation.field, description=violation.description, reason=reason_of(violation.reason)
+    )
+
+
+def refusal_message(refusal: Refusal) -> refusal_pb2.Refusal:
+    return refusal_pb2.Refusal(
+        code=refusal.code.value,
+        reason=reason_of(refusal.reason),
+        message=refusal.message,
+        violations=[violation_message(violation) for violation in refusal.violations],
+        metadata=refusal.metadata,
+        retry_delay=(
+            duration_of(round(refusal.retry_after.total_seconds() * 1000)) if refusal.retry_after else None
+        ),
+    )

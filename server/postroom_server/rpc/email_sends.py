@@ -1,0 +1,83 @@
+"""SendEmail, BatchSendEmails and SendTestEmail."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import grpc.aio
+from postroom.v1 import email_service_pb2, email_service_pb2_grpc
+
+from postroom_server.delivery.trial import Trial
+from postroom_server.mail.accept import Acceptance
+from postroom_server.mail.preview import preview
+from postroom_server.mail.server_test import ServerTest
+from postroom_server.rpc.call import current_caller
+from postroom_server.rpc.convert.email_in import draft_of, timeout_of
+from postroom_server.rpc.convert.sends_out import (
+    accepted_message,
+    preview_message,
+    result_message,
+    trial_message,
+)
+from postroom_server.store.known import Memory
+from postroom_server.store.unit import Store
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
+    """Accepts mail. `on_accepted` is called once what was accepted is durable."""
+
+    def __init__(
+        self,
+        store: Store,
+        memory: Memory,
+        acceptance: Acceptance,
+        server_test: ServerTest,
+        trial: Trial,
+        *,
+        on_accepted: Callable[[object], None],
+    ) -> None:
+        self._store = store
+        self._memory = memory
+        self._acceptance = acceptance
+        self._server_test = server_test
+        self._trial = trial
+        self._on_accepted = on_accepted
+
+    async def SendEmail(
+        self, request: email_service_pb2.SendEmailRequest, context: _Context
+    ) -> email_service_pb2.SendEmailResponse:
+        caller = current_caller()
+        checked = self._acceptance.check(caller, draft_of(request))
+        if request.validate_only:
+            shown = await self._store.read(preview, self._acceptance, self._memory, caller, checked)
+            return preview_message(shown)
+        unit = functools.partial(self._acceptance.accept_one, caller, checked)
+        return accepted_message(await self._store.write_then(self._on_accepted, unit))
+
+    async def BatchSendEmails(
+        self, request: email_service_pb2.BatchSendEmailsRequest, context: _Context
+    ) -> email_service_pb2.BatchSendEmailsResponse:
+        caller = current_caller()
+        items = self._acceptance.check_batch(caller, [draft_of(item) for item in request.items])
+        unit = functools.partial(self._acceptance.accept_many, caller, items)
+        outcomes = await self._store.write_then(self._on_accepted, unit)
+        return email_service_pb2.BatchSendEmailsResponse(results=map(result_message, outcomes))
+
+    async def SendTestEmail(
+        self, request: email_service_pb2.SendTestEmailRequest, context: _Context
+    ) -> email_service_pb2.SendTestEmailResponse:
+        caller = current_caller()
+        asked = self._server_test.check(
+            caller,
+            request.tenant_id if request.HasField("tenant_id") else None,
+            request.sender_user_id if request.HasField("sender_user_id") else None,
+            request.server_id,
+            tuple(request.to),
+            timeout_of(request),
+        )
+        email_id = await self._store.write(self._server_test.accept, caller, asked)
+        return trial_message(email_id, await self._trial.carry(email_id, asked.server_id, asked.timeout))

@@ -1,0 +1,65 @@
+"""The layer that turns whatever a call raises into its answer, and notes how the call ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import grpc.aio
+import structlog
+
+from ..refusals import Refusal
+from . import status
+from .call import Call, Method
+from .layers import Proceed
+from .status import Interruption, RichStatus
+
+_log = structlog.get_logger("postroom.rpc")
+
+
+def answer_refusals(_method: Method, proceed: Proceed) -> Proceed:
+    """Refusals become rich statuses; anything unexpected becomes INTERNAL without text and is logged once."""
+
+    async def answered(call: Call) -> Any:
+        try:
+            return await proceed(call)
+        except Refusal as refusal:
+            call.reason = refusal.reason
+            rich = status.of_refusal(refusal)
+        except Interruption as interruption:
+            call.reason = interruption.reason
+            rich = status.of_interruption(interruption)
+        except asyncio.CancelledError:
+            expired = call.context.time_remaining() == 0
+            call.code = "DEADLINE_EXCEEDED" if expired else "CANCELLED"
+            raise
+        except Exception as error:
+            rich = _unexpected(call, error)
+        call.code = rich.code.name
+        return await call.context.abort(*rich)
+
+    return answered
+
+
+def _unexpected(call: Call, error: Exception) -> RichStatus:
+    if isinstance(error, grpc.aio.AbortError):
+        # Health aborts by itself. An AbortError is an ordinary Exception, and the status has left already.
+        code = call.context.code()
+        call.code = code.name if isinstance(code, grpc.StatusCode) else "UNKNOWN"
+        raise error
+    if isinstance(error, grpc.aio.BaseError) and not isinstance(error, grpc.aio.UsageError):
+        # The transport's: the caller is gone, or the server was stopped under the call.
+        call.code = "CANCELLED"
+        raise error
+    if isinstance(error, NotImplementedError) and call.context.code() is grpc.StatusCode.UNIMPLEMENTED:
+        # What the generated servicer does where ours has no method.
+        call.reason = "UNIMPLEMENTED"
+        return status.of_interruption(
+            Interruption(
+                grpc.StatusCode.UNIMPLEMENTED, call.reason, f"{call.method.name} is not implemented yet"
+            )
+        )
+    call.reason = "INTERNAL"
+    _log.error("unexpected", method=call.method.name, correlation_id=call.request_id, exc_info=error)
+    return status.of_bug(call.request_id)

@@ -1,0 +1,270 @@
+"""Settings: defaults, then `postroom.toml`, the environment (POSTROOM_*) and flags; every source is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "POSTROOM_"
+FILE = Path("postroom.toml")
+
+# The command line's own, and those of the test suite.
+_OTHER_VARIABLES = {
+    f"{PREFIX}{name}"
+    for name in ("CONFIG", "TARGET", "TOKEN", "TLS_CA", "SMTP_PASSWORD", "TEST_PG_BIN", "FAILPOINTS")
+}
+_LIMIT = "limit_"
+_SECONDS = "_seconds"
+_HOST_NAME = re.compile(
+    r"(?=.{1,255}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+
+_ADDRESS_LITERAL = re.compile(r"\[(?:IPv6:)?[0-9A-Fa-f.:]{2,45}\]")  # RFC 5321 §4.1.3
+_PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)|(?<=[?&]password=)[^&]*")
+Positive = Annotated[int, Field(ge=1)]
+
+
+class SettingsError(ValueError):
+    """A setting cannot be read or is not what it may be; the text is one line for the operator."""
+
+
+def _host_name() -> str:
+    """This machine's full name where it is fit for EHLO, else `localhost`."""
+    name = socket.getfqdn()
+    return name if _HOST_NAME.fullmatch(name) else "localhost"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. A path is relative to the folder in which the process starts."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    database_url: str = Field(
+        "sqlite:///data/postroom.db",
+        description="The database: `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…`.",
+    )
+    database_connections: Positive = Field(8, description="Connections to PostgreSQL, from each process.")
+    auto_migrate: bool = Field(
+        True, description="Whether a starting server brings the database to its release's schema."
+    )
+    data_key: SecretStr = Field(
+        SecretStr(""),
+        description="The key that seals secrets in the database: 32 bytes in hexadecimal or base64.",
+    )
+    data_key_file: Path | None = Field(
+        None,
+        description="A file that holds the data key, readable by its owner only. Unset with SQLite: beside "
+        "the database, with the suffix `.key`, and made with it. PostgreSQL needs this or `data_key`.",
+    )
+
+    only: Literal["", "api", "delivery"] = Field(
+        "", description="The part that this process plays; empty: all. Refused on SQLite."
+    )
+    grpc_address: str = Field(
+        "127.0.0.1:50051", description="Where gRPC listens: `host:port`, `[v6]:port` or `unix:/path`."
+    )
+    grpc_tls_cert: Path | None = Field(None, description="The gRPC server's certificate chain, PEM.")
+    grpc_tls_key: Path | None = Field(None, description="The private key of `grpc_tls_cert`, PEM.")
+    grpc_tls_client_ca: Path | None = Field(
+        None, description="Asks clients for certificates signed by these authorities, PEM."
+    )
+    grpc_plaintext_ok: bool = Field(
+        False,
+        description="Lets gRPC listen without TLS where other machines reach it; for when a proxy encrypts.",
+    )
+    reflection: bool = Field(True, description="Whether gRPC describes its services to anyone who asks.")
+    metrics_address: str = Field(
+        "127.0.0.1:9464", description="Where `/metrics` is served for Prometheus; empty: nowhere."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is logged."
+    )
+    log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON.")
+
+    helo_name: str = Field(
+        default_factory=_host_name,
+        description="The name for EHLO. Unset: the machine's full name, else `localhost`.",
+    )
+    smtp_ca_file: Path | None = Field(
+        None,
+        description="Authorities whose certificates SMTP servers may have, PEM. Unset: the system's.",
+    )
+    smtp_plaintext_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts besides loopback to which mail servers may be added with TLS mode OFF, by commas.",
+    )
+    delivery_slots: Positive = Field(64, description="Deliveries under way at once, in each process.")
+    server_connections: Positive = Field(
+        16, description="Connections to a mail server that sets no `max_connections`, from each process."
+    )
+    poll_ms: Annotated[int, Field(ge=10)] = Field(
+        250, description="How often the database is asked for due mail, in milliseconds."
+    )
+    drain_seconds: Annotated[float, Field(ge=0)] = Field(
+        30.0, description="How long a stopping server waits for calls and for mail whose last dot is written."
+    )
+
+    limit_recipients_per_email: Positive = Field(500, description="To, Cc and Bcc addresses of an email.")
+    limit_content_characters: Positive = Field(
+        200_000, description="Characters of each part of a custom body."
+    )
+    limit_params_bytes: Positive = Field(64 * 1024, description="Bytes of one set of parameters, as JSON.")
+    limit_params_names: Positive = Field(256, description="Names in one set of parameters.")
+    limit_attachments: Positive = Field(10, description="Attachments of an email.")
+    limit_attachment_bytes: Positive = Field(10 << 20, description="Bytes of one attachment.")
+    limit_attachments_bytes: Positive = Field(
+        20 << 20, description="Bytes of an email's attachments together."
+    )
+    limit_labels: Positive = Field(16, description="Labels of an email.")
+    limit_headers: Positive = Field(32, description="Extra headers of an email.")
+    limit_reply_to: Positive = Field(10, description="Reply-To addresses of an email.")
+    limit_batch_items: Positive = Field(1000, description="Emails in a batch.")
+    limit_batch_recipients: Positive = Field(5000, description="Recipients in a batch.")
+    limit_delete_ids: Positive = Field(200, description="Emails deleted in one call.")
+    limit_pending_per_tenant: Positive = Field(1_000_000, description="Emails of a tenant that wait.")
+    limit_templates_per_tenant: Positive = Field(1000, description="Templates of a tenant.")
+    limit_servers_per_tenant: Positive = Field(10, description="Mail servers of a tenant.")
+    limit_template_bytes: Positive = Field(
+        1 << 20, description="Bytes of each part of a template in one language."
+    )
+    limit_lifetime_seconds: Positive = Field(
+        48 * 3600, description="How long an email is tried when its caller names no `expire_time`."
+    )
+    limit_longest_schedule_seconds: Positive = Field(
+        366 * 86400, description="How far ahead mail is scheduled."
+    )
+    limit_urgent_per_minute: Positive = Field(60, description="Urgent emails a minute of a tenant.")
+    limit_urgent_burst: Positive = Field(120, description="Urgent emails at once of a tenant.")
+    limit_min_free_disk_bytes: Annotated[int, Field(ge=0)] = Field(
+        64 << 20, description="Free bytes on SQLite's disk under which nothing is accepted."
+    )
+    limit_idempotency_seconds: Positive = Field(
+        72 * 3600, description="How long a `request_id` is remembered."
+    )
+    limit_busy_retry_seconds: Positive = Field(
+        60, description="When a caller over its backlog is told to come back."
+    )
+
+    @field_validator("helo_name")
+    @classmethod
+    def _fit_for_ehlo(cls, value: str) -> str:
+        if not _HOST_NAME.fullmatch(value) and not _ADDRESS_LITERAL.fullmatch(value):
+            raise ValueError("is neither a host name nor an address literal such as [192.0.2.1]")
+        return value
+
+    @field_validator("smtp_plaintext_hosts", mode="before")
+    @classmethod
+    def _by_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(host.strip() for host in value.split(",") if host.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _roles_need_postgresql(self) -> Self:
+        if self.only and self.database_url.startswith("sqlite"):
+            raise ValueError(f"only={self.only} needs PostgreSQL: one process serves a SQLite database alone")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # `load` merges the sources itself, because it remembers which one each value came from.
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    def limits(self) -> dict[str, int]:
+        """The `limit_…` settings under the names of mail/limits.py, durations in milliseconds."""
+        limits = {}
+        for name in type(self).model_fields:
+            if name.startswith(_LIMIT):
+                key, value = name.removeprefix(_LIMIT), getattr(self, name)
+                limits[key.removesuffix(_SECONDS)] = value * 1000 if key.endswith(_SECONDS) else value
+        return limits
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings in force, and by name where each one was set; a name that is missing has its default."""
+
+    settings: Settings
+    sources: dict[str, str]
+
+    def source_of(self, name: str) -> str:
+        return self.sources.get(name, "default")
+
+
+def load(flags: Mapping[str, Any] | None = None, *, file: Path = FILE) -> Loaded:
+    """Reads all sources; the later wins. Raises SettingsError."""
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, found in (
+        (str(file), _from_file(file)),
+        ("environment", EnvSettingsSource(Settings)()),
+        ("flag", {name: value for name, value in (flags or {}).items() if value is not None}),
+    ):
+        values.update(found)
+        sources.update(dict.fromkeys(found, source))
+    try:
+        return Loaded(Settings(**values), sources)
+    except ValidationError as error:
+        raise SettingsError(_first_mistake(error, sources)) from None
+
+
+def shown(settings: Settings, name: str) -> str:
+    """One value as it may be printed: secrets are masked, also the one in a database URL."""
+    value = getattr(settings, name)
+    if isinstance(value, SecretStr):
+        return "(set)" if value.get_secret_value() else ""
+    if name == "database_url":
+        return _PASSWORD.sub(r"\1***", value)
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def unknown_variables() -> list[str]:
+    """Names in the environment that look like settings and are none; most often misspelt."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"cannot read {file}: {error}") from None
+
+
+def _first_mistake(error: ValidationError, sources: Mapping[str, str]) -> str:
+    mistake = error.errors(include_url=False, include_input=False)[0]
+    name = str(mistake["loc"][0]) if mistake["loc"] else ""
+    if not name:
+        return mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] == "extra_forbidden":
+        return f"{name} ({sources.get(name, 'flag')}): there is no such setting; see: postroom settings"
+    where = f"{PREFIX}{name.upper()}" if sources.get(name) == "environment" else sources.get(name, "default")
+    return f"{name} ({where}): {mistake['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,131 @@
+"""A connection: a line to one server, opened when it is first needed and used for message after message."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from postroom_server.smtp.conversation import BeforeDot, Conversation
+from postroom_server.smtp.endpoint import Endpoint, Timeouts
+from postroom_server.smtp.envelope import Envelope
+from postroom_server.smtp.opening import Line, NotOpened, Opening
+from postroom_server.smtp.transaction import Level, Phase, Transaction
+from postroom_server.smtp.wire import Aborted, Lost
+
+QUIT_PATIENCE = 2.0
+
+
+class Connection:
+    """One line at most, one transaction at a time. Once closed or aborted it stays so."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.messages = 0  # transactions begun on the line
+        self._line: Line | None = None
+        self._opening: asyncio.Task[Line] | None = None
+        self._conversation: Conversation | None = None
+        self._aborted = False
+        self._opened_at = 0.0
+        self._used_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self._line is not None and self._line.wire.is_alive
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether the line is healthy, and neither too old nor too long idle nor used too often."""
+        if not self.is_open:
+            return False
+        now, endpoint = asyncio.get_running_loop().time(), self.endpoint
+        return (
+            self.messages < endpoint.max_messages
+            and now - self._opened_at < endpoint.max_age
+            and now - self._used_at < endpoint.max_idle
+        )
+
+    @property
+    def dot_written(self) -> bool:
+        """Whether the message under way may already be the server's."""
+        return self._conversation is not None and self._conversation.dot_written
+
+    async def open(self) -> Line:
+        """Connects, greets, starts TLS and logs in. Raises NotOpened, or Aborted after `abort`."""
+        if self._aborted:
+            raise Aborted("closed by us")
+        opening = self._opening = asyncio.create_task(Opening(self.endpoint).run())
+        try:
+            line = await opening
+        except asyncio.CancelledError:
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                opening.result().wire.abort()  # it came about in the very moment of being cancelled
+            task = asyncio.current_task()
+            if self._aborted and not (task and task.cancelling()):
+                raise Aborted("closed by us") from None
+            raise
+        finally:
+            self._opening = None
+        if self._aborted:
+            line.wire.abort()
+        self._line = line
+        self._opened_at = self._used_at = asyncio.get_running_loop().time()
+        return line
+
+    async def send(
+        self, envelope: Envelope, *, before_dot: BeforeDot | None = None, timeouts: Timeouts | None = None
+    ) -> Transaction:
+        """Hands one envelope over, opening the line if need be, and tells how it ended.
+
+        `before_dot` is awaited after 354 and before the final dot; False closes the line instead. `timeouts`
+        replaces the endpoint's for this transaction. Faults of the server and of the network are outcomes and
+        never raised. When the caller is cancelled, or `before_dot` raises, the line is closed at once.
+        """
+        try:
+            line = self._line or await self.open()
+        except (NotOpened, Aborted) as failure:
+            return _never_began(envelope, failure)
+        self.messages += 1
+        conversation = self._conversation = Conversation(
+            line, envelope, timeouts or self.endpoint.timeouts, before_dot
+        )
+        try:
+            return await conversation.run()
+        finally:
+            self._conversation = None
+            self._used_at = asyncio.get_running_loop().time()
+
+    def abort(self) -> None:
+        """Closes at once, whatever is under way: before the dot that is LOCAL, after it AMBIGUOUS."""
+        self._aborted = True
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._line is not None:
+            self._line.wire.abort()
+
+    async def close(self, quit: bool = True) -> None:  # noqa: A002 - the command is called so
+        """Says QUIT, whose answer nobody needs, and closes. Not for a connection that is in use."""
+        if self._line is not None:
+            wire = self._line.wire
+            if quit and wire.is_alive:
+                with contextlib.suppress(Lost):
+                    wire.write(b"QUIT\r\n", replies=1)
+                    while wire.owed:
+                        await wire.frame(QUIT_PATIENCE)
+            await wire.close(QUIT_PATIENCE)
+        self.abort()
+
+
+async def probe(endpoint: Endpoint, envelope: Envelope) -> Transaction:
+    """Hands one envelope over on a connection of its own: does this server work, with these settings?"""
+    connection = Connection(endpoint)
+    try:
+        return await connection.send(envelope)
+    finally:
+        await connection.close()
+
+
+def _never_began(envelope: Envelope, failure: NotOpened | Aborted) -> Transaction:
+    nobody = (None,) * len(envelope.recipients)
+    if isinstance(failure, NotOpened):
+        return Transaction(failure.phase, Level.CONNECTION, nobody, failure.reply, failure.error)
+    return Transaction(Phase.CONNECT, Level.LOCAL, nobody, error=str(failure))

@@ -1,0 +1,62 @@
+"""An envelope: whom a message is from, whom it goes to, and its finished bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Envelope:
+    """What one transaction carries. Raises ValueError for anything that could change meaning on the wire.
+
+    Callers check addresses and compose clean messages; this is the last line of defence, not the first.
+    """
+
+    sender: str  # "" is the null reverse-path
+    recipients: tuple[str, ...]
+    message: bytes = dataclasses.field(repr=False)  # lines end with CRLF; not dot-stuffed
+    smtputf8: bool = False  # an address or a header is not ASCII (RFC 6531)
+    eight_bit: bool = False  # the message is not ASCII
+
+    def __post_init__(self) -> None:
+        if not self.recipients:
+            raise ValueError("an envelope needs a recipient")
+        _check_address(self.sender, self.smtputf8)
+        for recipient in self.recipients:
+            if not recipient:
+                raise ValueError("a recipient is empty")
+            _check_address(recipient, self.smtputf8)
+        _check_message(self.message, self.eight_bit)
+
+
+def stuffed(message: bytes) -> bytes:
+    """The message as DATA carries it: leading dots doubled, and the final dot (RFC 5321 §4.5.2)."""
+    body = message.replace(b"\r\n.", b"\r\n..")
+    if body.startswith(b"."):
+        body = b"." + body
+    if body and not body.endswith(b"\r\n"):
+        body += b"\r\n"
+    return body + b".\r\n"
+
+
+def _check_address(address: str, smtputf8: bool) -> None:
+    # `"a> ORCPT=x"@d` and `a@x> NOTIFY=NEVER` would add parameters, a line end would add commands.
+    if _FORBIDDEN.search(address) or not address.isprintable():
+        raise ValueError("an address contains a space, an angle bracket or a control character")
+    if not smtputf8 and not address.isascii():
+        raise ValueError("an address is not ASCII and the envelope does not ask for SMTPUTF8")
+
+
+def _check_message(message: bytes, eight_bit: bool) -> None:
+    # A lone CR or LF before a dot ends the message for some servers and not for others: that is how a second
+    # message is smuggled inside the first.
+    if not message.count(b"\r\n") == message.count(b"\n") == message.count(b"\r"):
+        raise ValueError("a message contains CR or LF that is not part of CRLF")
+    if b"\0" in message:
+        raise ValueError("a message contains NUL")
+    if not eight_bit and not message.isascii():
+        raise ValueError("a message is not ASCII and the envelope does not say eight_bit")
+
+
+_FORBIDDEN = re.compile(r"[\s<>\x00-\x1f\x7f]")

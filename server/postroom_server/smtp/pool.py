@@ -1,0 +1,161 @@
+"""A pool: the connections to all servers, lent to one transaction at a time and kept for the next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Hashable
+
+from postroom_server.smtp.connection import Connection
+from postroom_server.smtp.conversation import BeforeDot
+from postroom_server.smtp.endpoint import Endpoint, Timeouts
+from postroom_server.smtp.envelope import Envelope
+from postroom_server.smtp.transaction import Level, Phase, Transaction
+
+SWEEP_SECONDS = 5.0
+ABORT_PATIENCE = 1.0
+
+
+class Pool:
+    """Opens as many connections as are asked for at once: how many that may be is the caller's to decide."""
+
+    def __init__(self) -> None:
+        self._endpoints: dict[Hashable, Endpoint] = {}  # as each key was last used
+        self._idle: dict[Hashable, list[Connection]] = {}
+        self._busy: set[Connection] = set()
+        self._farewells: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._free = asyncio.Event()
+        self._closed = False
+
+    @property
+    def connections(self) -> int:
+        """Connections held, in use or idle."""
+        return len(self._busy) + sum(map(len, self._idle.values()))
+
+    async def send(
+        self,
+        key: Hashable,
+        endpoint: Endpoint,
+        envelope: Envelope,
+        before_dot: BeforeDot | None = None,
+        *,
+        timeouts: Timeouts | None = None,
+    ) -> Transaction:
+        """Hands one envelope to a server, over an idle connection if there is one; see `Connection.send`.
+
+        `key` names the server. An endpoint other than its last one retires the connections that it had.
+        """
+        if self._closed:
+            return _refused(envelope)
+        connection = self._take(key, endpoint)
+        reused = connection.is_open
+        transaction = await self._use(key, connection, envelope, before_dot, timeouts)
+        # A server may hang up on an idle line at any time; that says nothing about the server.
+        failed_at_once = transaction.level is Level.CONNECTION and transaction.phase is Phase.MAIL
+        if reused and failed_at_once and not self._closed:
+            transaction = await self._use(key, Connection(endpoint), envelope, before_dot, timeouts)
+        return transaction
+
+    def abort_before_dot(self) -> None:
+        """Closes every connection under way that has not written its final dot: their outcome is LOCAL."""
+        for connection in self._busy:
+            if not connection.dot_written:
+                connection.abort()
+
+    async def close(self, grace: float) -> None:
+        """Stops what has not written its dot, waits `grace` seconds for the rest, and closes everything."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for key in list(self._idle):
+            self._retire(key)
+        self.abort_before_dot()
+        await self._until_free(grace)
+        for connection in self._busy:
+            connection.abort()
+        await self._until_free(ABORT_PATIENCE)
+        if self._farewells:
+            await asyncio.wait(self._farewells)
+
+    # Below.
+
+    def _take(self, key: Hashable, endpoint: Endpoint) -> Connection:
+        if (last := self._endpoints.get(key)) is not endpoint:
+            self._endpoints[key] = endpoint
+            if last != endpoint:
+                self._retire(key)
+        idle = self._idle.get(key, [])
+        # The one used last is the least likely to have been hung up on; the others may grow old and go.
+        while idle:
+            connection = idle.pop()
+            if connection.is_reusable:
+                return connection
+            self._dismiss(connection)
+        return Connection(endpoint)
+
+    async def _use(
+        self,
+        key: Hashable,
+        connection: Connection,
+        envelope: Envelope,
+        before_dot: BeforeDot | None,
+        timeouts: Timeouts | None,
+    ) -> Transaction:
+        self._busy.add(connection)
+        try:
+            return await connection.send(envelope, before_dot=before_dot, timeouts=timeouts)
+        finally:
+            self._busy.discard(connection)
+            self._put_back(key, connection)
+            if not self._busy:
+                self._free.set()
+
+    def _put_back(self, key: Hashable, connection: Connection) -> None:
+        current = self._endpoints.get(key) == connection.endpoint
+        if self._closed or not current or not connection.is_reusable:
+            self._dismiss(connection)
+            return
+        self._idle.setdefault(key, []).append(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """Closes idle connections that no longer serve, so that a quiet server is left in peace."""
+        self._sweeper = None
+        for key, idle in list(self._idle.items()):
+            kept = [connection for connection in idle if connection.is_reusable]
+            for connection in idle:
+                if connection not in kept:
+                    self._dismiss(connection)
+            if kept:
+                self._idle[key] = kept
+            else:
+                del self._idle[key]
+        if self._idle:
+            self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    def _retire(self, key: Hashable) -> None:
+        for connection in self._idle.pop(key, []):
+            self._dismiss(connection)
+
+    def _dismiss(self, connection: Connection) -> None:
+        """Says goodbye in the background: nobody waits for an answer to QUIT."""
+        if not connection.is_open:
+            connection.abort()
+            return
+        farewell = asyncio.create_task(connection.close())
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
+
+    async def _until_free(self, seconds: float) -> None:
+        if self._busy:
+            self._free.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._free.wait()
+
+
+def _refused(envelope: Envelope) -> Transaction:
+    nobody = (None,) * len(envelope.recipients)
+    return Transaction(Phase.RESOLVE, Level.LOCAL, nobody, error="the pool is closed")

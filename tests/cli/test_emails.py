@@ -1,0 +1,104 @@
+"""`postroom email list|show`: what is asked for, and what is shown."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from peers.canned_server import CannedServer, Postroom
+from postroom.v1 import attempt_pb2, email_pb2, recipient_pb2
+from postroom.v1.email_service_pb2 import GetEmailResponse, ListEmailsResponse
+
+NOON = Timestamp(seconds=int(datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()))
+EMAIL = email_pb2.Email(
+    id=42,
+    state="EMAIL_STATE_FAILURE",
+    failure_message="1 of 2 recipients not delivered: 1 refused",
+    subject="Hi [bold]there[/bold] \x1b[2J:smile:",
+    from_address="me@x.test",
+    from_name="Me",
+    to=["a@x.test"],
+    cc=["b@x.test"],
+    accept_time=NOON,
+    recipients=[
+        recipient_pb2.Recipient(
+            address="a@x.test",
+            role="RECIPIENT_ROLE_TO",
+            state="RECIPIENT_STATE_DELIVERED",
+            code=250,
+            enhanced_code="2.0.0",
+            reply="2.0.0 queued as 1",
+            tries=1,
+        ),
+        recipient_pb2.Recipient(
+            address="b@x.test",
+            role="RECIPIENT_ROLE_CC",
+            state="RECIPIENT_STATE_REFUSED",
+            code=550,
+            enhanced_code="5.1.1",
+            reply="who?",
+        ),
+    ],
+    attempts=[
+        attempt_pb2.Attempt(
+            outcome="ATTEMPT_OUTCOME_DELIVERED",
+            phase="SMTP_PHASE_DOT",
+            server_name="hub",
+            tls_version="TLSv1.3",
+            code=250,
+            reply="2.0.0 queued as 1",
+            start_time=NOON,
+        )
+    ],
+)
+
+
+def test_an_email_is_shown_with_recipients_attempts_and_replies(
+    postroom: Postroom, server: CannedServer
+) -> None:
+    server.answers["GetEmail"] = GetEmailResponse(email=EMAIL)
+    result = postroom("email", "show", "42")
+    assert server.asked("GetEmail").id == 42
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    noon = NOON.ToDatetime(UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    for line in (
+        "state FAILURE",
+        "failure 1 of 2 recipients not delivered: 1 refused",
+        "from Me <me@x.test>",
+        f"accepted {noon}",
+        "a@x.test DELIVERED 250 2.0.0 queued as 1 1",
+        "b@x.test (cc) REFUSED 550 5.1.1 who? 0",
+        f"{noon} DELIVERED DOT hub TLSv1.3 250 2.0.0 queued as 1",
+    ):
+        assert line in lines
+
+
+def test_what_others_wrote_is_neither_markup_nor_escape(postroom: Postroom, server: CannedServer) -> None:
+    server.answers["GetEmail"] = GetEmailResponse(email=EMAIL)
+    result = postroom("email", "show", "42")
+    assert "Hi [bold]there[/bold]  [2J:smile:" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_an_email_is_json_for_programs(postroom: Postroom, server: CannedServer) -> None:
+    server.answers["GetEmail"] = GetEmailResponse(email=EMAIL)
+    shown = json.loads(postroom("email", "show", "42", "--json").stdout)
+    assert (shown["id"], shown["state"]) == ("42", "EMAIL_STATE_FAILURE")
+
+
+def test_emails_are_listed_by_filters(postroom: Postroom, server: CannedServer) -> None:
+    server.answers["ListEmails"] = ListEmailsResponse(
+        emails=[EMAIL], total_size=10_000, total_is_lower_bound=True
+    )
+    result = postroom("email", "list", "--state", "failure", "--to", "a@x.test", "--limit", "5")
+    request = server.asked("ListEmails")
+    assert request.page_size == 5
+    assert [(one.field, one.operator, list(one.values)) for one in request.filters] == [
+        ("state", 1, ["FAILURE"]),
+        ("recipient_address", 1, ["a@x.test"]),
+    ]
+    assert result.stdout.splitlines()[1].split()[:2] == ["42", "FAILURE"]
+    assert "a@x.test +1" in result.stdout
+    assert result.stderr == "1 of 10000+\n"

@@ -1,0 +1,125 @@
+"""Settings: which source wins, what is told of it, and what is refused with one line."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from postroom_server.mail.limits import Limits
+from postroom_server.settings import Settings, SettingsError, load, shown, unknown_variables
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"POSTROOM_{name.upper()}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_flags_win_over_the_environment_over_the_file_over_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("postroom.toml").write_text('poll_ms = 100\nlog_level = "debug"\nhelo_name = "file.test"\n')
+    monkeypatch.setenv("POSTROOM_LOG_LEVEL", "error")
+    monkeypatch.setenv("POSTROOM_HELO_NAME", "environment.test")
+    loaded = load({"helo_name": "flag.test", "log_format": None})
+    assert {name: (shown(loaded.settings, name), loaded.source_of(name)) for name in SAMPLE} == SAMPLE
+
+
+SAMPLE = {
+    "helo_name": ("flag.test", "flag"),
+    "log_level": ("error", "environment"),
+    "poll_ms": ("100", "postroom.toml"),
+    "log_format": ("console", "default"),
+}
+
+
+def test_an_empty_variable_sets_an_empty_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTROOM_METRICS_ADDRESS", "")
+    loaded = load()
+    assert (loaded.settings.metrics_address, loaded.source_of("metrics_address")) == ("", "environment")
+
+
+@pytest.mark.parametrize("value", ["a.test, b.test", "a.test,b.test,"])
+def test_hosts_come_by_commas_or_as_a_list(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("postroom.toml").write_text('smtp_plaintext_hosts = ["a.test", "b.test"]\n')
+    assert load().settings.smtp_plaintext_hosts == ("a.test", "b.test")
+    monkeypatch.setenv("POSTROOM_SMTP_PLAINTEXT_HOSTS", value)
+    assert load().settings.smtp_plaintext_hosts == ("a.test", "b.test")
+
+
+@pytest.mark.parametrize(
+    ("file", "variables", "part"),
+    [
+        ("poll_ms = 1", {}, "poll_ms (postroom.toml): "),
+        ("pol_ms = 100", {}, "pol_ms (postroom.toml): there is no such setting"),
+        ("poll_ms = ", {}, "cannot read postroom.toml: "),
+        ("", {"POSTROOM_POLL_MS": "soon"}, "poll_ms (POSTROOM_POLL_MS): "),
+        ("", {"POSTROOM_LIMIT_LABELS": "0"}, "limit_labels (POSTROOM_LIMIT_LABELS): "),
+        ("", {"POSTROOM_LOG_LEVEL": "loud"}, "log_level (POSTROOM_LOG_LEVEL): "),
+        ("", {"POSTROOM_HELO_NAME": "a b"}, "helo_name (POSTROOM_HELO_NAME): is neither a host name"),
+        ("", {"POSTROOM_HELO_NAME": "a\r\nb"}, "helo_name (POSTROOM_HELO_NAME): is neither a host name"),
+        ("", {"POSTROOM_ONLY": "api"}, "only=api needs PostgreSQL"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_setting_and_where_it_was_made(
+    file: str, variables: dict[str, str], part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("postroom.toml").write_text(file)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert str(caught.value).startswith(part)
+    assert "\n" not in str(caught.value)
+
+
+def test_roles_are_for_postgresql() -> None:
+    assert load({"only": "delivery", "database_url": "postgresql://db/postroom"}).settings.only == "delivery"
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("postgresql://me:s3cr@t@db:5432/postroom", "postgresql://me:***@db:5432/postroom"),
+        ("postgresql://me@db/postroom", "postgresql://me@db/postroom"),
+        ("postgresql:///postroom?host=/run&password=s3cret", "postgresql:///postroom?host=/run&password=***"),
+        ("sqlite:///data/postroom.db", "sqlite:///data/postroom.db"),
+    ],
+)
+def test_a_shown_database_url_keeps_its_password_to_itself(url: str, masked: str) -> None:
+    assert shown(load({"database_url": url}).settings, "database_url") == masked
+
+
+def test_a_shown_key_says_only_that_it_is_set() -> None:
+    settings = load({"data_key": "5a" * 32}).settings
+    assert shown(settings, "data_key") == "(set)"
+    assert "5a5a" not in repr(settings)
+    assert shown(load().settings, "data_key") == ""
+
+
+def test_every_limit_of_the_product_is_a_setting_with_the_same_default() -> None:
+    assert load().settings.limits() == dataclasses.asdict(Limits())
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_misspelt_variables_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTROOM_GRPC_ADRESS", "127.0.0.1:1")
+    monkeypatch.setenv("POSTROOM_GRPC_ADDRESS", "127.0.0.1:1")
+    assert "POSTROOM_GRPC_ADRESS" in unknown_variables()
+    assert "POSTROOM_GRPC_ADDRESS" not in unknown_variables()
+
+
+@pytest.mark.parametrize("name", ["ip-10-0-0-1.internal", "localhost"])
+def test_the_machines_name_is_told_in_ehlo(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.getfqdn", lambda: name)
+    assert load().settings.helo_name == name
+
+
+@pytest.mark.parametrize("name", ["my_laptop.local", "-x", "", "a b"])
+def test_a_machine_without_a_fit_name_is_localhost(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.getfqdn", lambda: name)
+    assert load().settings.helo_name == "localhost"
