@@ -1,7 +1,7 @@
 """Rendering and composing one template mail: Postroom's direct way beside the standard library's.
 
-Run `python bench/compose.py [--rounds N]`. Every figure is a median of rounds in which the contenders take turns,
-so that the ratios hold on a noisy machine where the absolutes do not.
+Run `python bench/compose.py [--rounds N]`. Every figure is a median of rounds in which the contenders take
+turns, so that the ratios hold on a noisy machine where the absolutes do not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def _page(words: str) -> str:
     rows = "".join(_ROW.format(index, words, _NAMES[index % len(_NAMES)]) for index in range(31))
     return (
         "<!doctype html><html><head><title>Your order</title></head><body>\n<p>Dear %name%,</p>\n"
-        f'<table>\n{rows}</table>\n<p>%name%, see <a href="%link%">your order %order%</a>.</p></body></html>\n'
+        f'<table>\n{rows}</table>\n<p>%name%, see <a href="%link%">your order %order%</a>.</p>\n'
+        "</body></html>\n"
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from fakes import NOON
-
 from postroom_server.clock import HOUR
 from postroom_server.store.ids import first_id_at
 from postroom_server.store.models import Content, Delivery, Email, Recipient

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import inspect
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import prometheus_client
 import structlog
+
 from postroom.v1 import (
     directory_service_pb2_grpc,
     email_service_pb2_grpc,
@@ -23,26 +23,49 @@ from postroom.v1 import (
     tenant_service_pb2_grpc,
     token_service_pb2_grpc,
 )
-
 from postroom_server.clock import Clock
 from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
 from postroom_server.delivery.engine import Engine, EngineSettings
 from postroom_server.delivery.trial import Trial
-from postroom_server.delivery.worker import FencedError, Presence, rescue_all
+from postroom_server.delivery.worker import Presence, rescue_all
 from postroom_server.mail.accept import Acceptance
 from postroom_server.mail.admission import Admission
+from postroom_server.mail.bindings import Bindings
+from postroom_server.mail.changes import Changes
+from postroom_server.mail.cursor import Cursors
+from postroom_server.mail.events import Events
 from postroom_server.mail.limits import Limits
+from postroom_server.mail.page_token import PageTokens
+from postroom_server.mail.recipients import Recipients
 from postroom_server.mail.recognition import Tokens
+from postroom_server.mail.records import Records
+from postroom_server.mail.rendering import Rendering
+from postroom_server.mail.server_list import ServerList
 from postroom_server.mail.server_test import ServerTest
-from postroom_server.mail.servers import Servers
-from postroom_server.mail.tenants import ensure_platform
+from postroom_server.mail.servers import BreakerFacts, Servers
+from postroom_server.mail.template_list import TemplateList
+from postroom_server.mail.template_review import Reviews
+from postroom_server.mail.template_versions import TemplateVersions
+from postroom_server.mail.templates import Templates
+from postroom_server.mail.tenant_list import TenantList
+from postroom_server.mail.tenants import Tenants, ensure_platform
+from postroom_server.mail.token_list import TokenList
+from postroom_server.rpc.email_sends import Sending
+from postroom_server.rpc.email_servicer import EmailServicer, Reading
+from postroom_server.rpc.endpoint import ConfigurationError
+from postroom_server.rpc.event_stream import Bell, EventStream
 from postroom_server.rpc.in_flight import InFlight
 from postroom_server.rpc.listener import Listener, ListenerSettings
 from postroom_server.rpc.local_channel import LocalChannel
+from postroom_server.rpc.mail_server_servicer import MailServerServicer
 from postroom_server.rpc.metrics import Metrics
 from postroom_server.rpc.scope_table import SCOPES
 from postroom_server.rpc.services import Services
 from postroom_server.rpc.stack import stack
+from postroom_server.rpc.template_servicer import TemplateServicer, TemplateUses
+from postroom_server.rpc.tenant_servicer import TenantServicer
+from postroom_server.rpc.token_servicer import TokenServicer
+from postroom_server.rpc.unserved import UnservedDirectory, UnservedSuppression
 from postroom_server.settings import Settings
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Memory
@@ -52,3 +75,302 @@ from postroom_server.store.time import database_now
 from postroom_server.store.unit import Store
 
 log = structlog.get_logger()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """A server that is up."""
+
+    settings: Settings
+    store: Store
+    channel: LocalChannel
+    engine: Engine
+    grpc_port: int  # 0: this process does not listen
+
+
+async def serve(
+    settings: Settings, *, on_ready: Callable[[Running], Awaitable[None] | None] | None = None
+) -> None:
+    """Runs a server until SIGTERM or SIGINT, then drains it.
+
+    Raises, before anything is served, DatabaseUnusableError, StoreInUseError, DataKeyError,
+    OldDatabaseError or ConfigurationError: what an operator has to mend, in one line.
+    """
+    told_to_stop = asyncio.Event()
+    with _stopping_on_signals(told_to_stop):
+        async with running(settings, on_fenced=told_to_stop.set) as server:
+            if on_ready is not None:
+                answer = on_ready(server)
+                if inspect.isawaitable(answer):
+                    await answer
+            await told_to_stop.wait()
+            log.info("draining")
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings, *, clock: Clock | None = None, on_fenced: Callable[[], None] = lambda: None
+) -> AsyncIterator[Running]:
+    """A server for as long as the context lasts; leaving it drains."""
+    server = _Server(settings, clock or Clock(), on_fenced)
+    try:
+        yield await server.start()
+    finally:
+        await server.stop()
+
+
+class _Server:
+    """The parts of one process and the order in which they start and stop."""
+
+    def __init__(self, settings: Settings, clock: Clock, on_fenced: Callable[[], None]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._on_fenced = on_fenced
+        self._limits = Limits(**settings.limits())
+        self._in_flight = InFlight()
+        self._memory = Memory()
+        self._ending = contextlib.AsyncExitStack()
+
+    async def start(self) -> Running:
+        settings = self._settings
+        serves_grpc = settings.only in ("", "api")
+        # The address is judged before the database is touched: it is the likelier mistake.
+        listener_settings = _listener_settings(settings)
+        database = self._open()
+        self._ending.callback(database.close)
+        store = database.store
+        await store.write(ensure_platform, self._clock.now())
+        mint, presence = await self._join(store)
+        endpoints = Endpoints(Sealer(database.key), _smtp_settings(settings))
+        owner = presence.number if presence else 0
+        engine = Engine(
+            store,
+            self._memory,
+            mint,
+            endpoints,
+            self._clock,
+            owner=owner,
+            settings=EngineSettings(
+                capacity=8 * settings.delivery_slots, poll_seconds=settings.poll_ms / 1000
+            ),
+            due_now=database_now if presence else self._clock.now,
+        )
+        services, tokens = self._services(database, mint, engine, endpoints, owner)
+        self._ending.push_async_callback(tokens.close)
+        if settings.only in ("", "delivery"):
+            if presence is None:
+                await rescue_all(store, mint, self._clock, None)
+            await engine.start()
+            self._ending.push_async_callback(engine.drain, settings.drain_seconds)
+        if presence:
+            self._beat(presence, mint, engine)
+        channel = LocalChannel(services)
+        self._ending.push_async_callback(channel.close)
+        port = await self._listen(services, listener_settings) if serves_grpc else 0
+        return Running(settings, store, channel, engine, port)
+
+    async def stop(self) -> None:
+        """What began last ends first: callers, then the engine, then the database."""
+        await self._ending.aclose()
+
+    def _open(self) -> OpenDatabase:
+        settings = self._settings
+        return open_database(
+            Address(settings.database_url),
+            key_text=settings.data_key.get_secret_value() or None,
+            key_file=settings.data_key_file,
+            auto_migrate=settings.auto_migrate,
+            connections=settings.database_connections,
+        )
+
+    async def _join(self, store: Store) -> tuple[IdMint, Presence | None]:
+        """On PostgreSQL this process is one of many and takes a number; on SQLite it is alone."""
+        if Address(self._settings.database_url).sqlite_path is not None:
+            return IdMint(self._clock), None
+        presence = Presence(store, self._clock)
+        number = await presence.claim()
+        self._ending.push_async_callback(presence.leave)
+        return IdMint(self._clock, node=number, may_mint=presence.is_alive), presence
+
+    def _beat(self, presence: Presence, mint: IdMint, engine: Engine) -> None:
+        def fenced() -> None:
+            engine.fence()
+            self._on_fenced()
+
+        beating = asyncio.create_task(
+            presence.beat_forever(mint, on_cancels=engine.cancel, on_fenced=fenced), name="beat"
+        )
+
+        async def stop_beating() -> None:
+            beating.cancel()
+            await asyncio.wait([beating])
+
+        self._ending.push_async_callback(stop_beating)
+
+    def _services(
+        self, database: OpenDatabase, mint: IdMint, engine: Engine, endpoints: Endpoints, owner: int
+    ) -> tuple[Services, Tokens]:
+        store, clock, limits, memory = database.store, self._clock, self._limits, self._memory
+        settings = self._settings
+        tokens = Tokens(store, clock)
+        services = Services(
+            stack(
+                clock=clock,
+                metrics=Metrics(self._metrics_registry(), clock),
+                in_flight=self._in_flight,
+                authenticate=tokens.authenticate,
+                scopes=SCOPES,
+            )
+        )
+        pages = PageTokens(database.key.derive("page-tokens"))
+        acceptance = Acceptance(
+            clock,
+            mint,
+            memory,
+            Admission(clock, limits, data_folder=_data_folder(settings)),
+            limits,
+            default_language=settings.default_language,
+        )
+        bell = Bell()
+        loop = asyncio.get_running_loop()
+
+        def on_accepted(_: object) -> None:
+            engine.wake()
+            loop.call_soon_threadsafe(bell.ring)
+
+        events = Events(Cursors(database.stream_epoch))
+        email = EmailServicer(
+            store,
+            Sending(
+                memory,
+                acceptance,
+                ServerTest(acceptance, memory, clock),
+                Trial(store, memory, mint, endpoints, clock, owner=owner),
+                on_accepted,
+            ),
+            Reading(
+                Records(pages),
+                Recipients(pages),
+                Changes(clock, limits),
+                events,
+                EventStream(store, events, clock, bell=bell, poll=timedelta(milliseconds=settings.poll_ms)),
+                engine.cancel,
+            ),
+        )
+        templates = TemplateUses(
+            templates=Templates(clock, mint, limits),
+            templates_listed=TemplateList(pages),
+            versions=TemplateVersions(clock, mint, pages),
+            reviews=Reviews(clock),
+            bindings=Bindings(clock, mint, pages),
+            rendering=Rendering(memory, limits),
+        )
+        servers = Servers(
+            clock, mint, Sealer(database.key), limits, plaintext_hosts=settings.smtp_plaintext_hosts
+        )
+        services.add(email_service_pb2_grpc.add_EmailServiceServicer_to_server, email)
+        services.add(
+            template_service_pb2_grpc.add_TemplateServiceServicer_to_server,
+            TemplateServicer(store, templates),
+        )
+        services.add(
+            mail_server_service_pb2_grpc.add_MailServerServiceServicer_to_server,
+            MailServerServicer(store, servers, ServerList(pages), _breakers(engine, clock)),
+        )
+        services.add(
+            tenant_service_pb2_grpc.add_TenantServiceServicer_to_server,
+            TenantServicer(store, Tenants(clock, mint), TenantList(pages)),
+        )
+        services.add(
+            token_service_pb2_grpc.add_TokenServiceServicer_to_server,
+            TokenServicer(store, clock, mint, TokenList(pages)),
+        )
+        services.add(
+            directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server,
+            UnservedDirectory(),
+        )
+        services.add(
+            suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server,
+            UnservedSuppression(),
+        )
+        return services, tokens
+
+    def _metrics_registry(self) -> prometheus_client.CollectorRegistry:
+        """A registry of this server's own, served on `metrics_address` unless that is empty."""
+        registry = prometheus_client.CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=registry)
+        address = self._settings.metrics_address
+        if address:
+            host, _, port = address.rpartition(":")
+            try:
+                server, thread = prometheus_client.start_http_server(int(port), host.strip("[]"), registry)
+            except (OSError, ValueError) as error:
+                raise ConfigurationError(f"cannot serve metrics on {address}: {error}") from None
+
+            def close() -> None:
+                server.shutdown()
+                server.server_close()
+                thread.join()
+
+            self._ending.callback(close)
+        return registry
+
+    async def _listen(self, services: Services, settings: ListenerSettings) -> int:
+        listener = Listener(services, self._in_flight, settings)
+        await listener.start()
+        self._ending.push_async_callback(
+            listener.drain, timedelta(seconds=self._settings.drain_seconds)
+        )
+        log.info("listening", address=settings.address, port=listener.port)
+        return listener.port
+
+
+def _listener_settings(settings: Settings) -> ListenerSettings:
+    return ListenerSettings(
+        address=settings.grpc_address,
+        tls_certificate=settings.grpc_tls_cert,
+        tls_key=settings.grpc_tls_key,
+        tls_client_ca=settings.grpc_tls_client_ca,
+        plaintext_ok=settings.grpc_plaintext_ok,
+        reflection=settings.reflection,
+    )
+
+
+def _smtp_settings(settings: Settings) -> SmtpSettings:
+    return SmtpSettings(
+        helo_name=settings.helo_name, ca_file=str(settings.smtp_ca_file) if settings.smtp_ca_file else None
+    )
+
+
+def _data_folder(settings: Settings) -> Path | None:
+    path = Address(settings.database_url).sqlite_path
+    return path.parent if path is not None else None
+
+
+def _breakers(engine: Engine, clock: Clock) -> Callable[[int], BreakerFacts | None]:
+    def facts(server_id: int) -> BreakerFacts | None:
+        breaker = engine.breaker_of(server_id)
+        if breaker is None:
+            return None
+        return BreakerFacts(
+            state=breaker.state(clock.now()).value,
+            failure_count=breaker.failures,
+            reopen_time=breaker.reopen_time or None,
+            phase=breaker.phase.value if breaker.phase else "",
+            reply=breaker.reply,
+        )
+
+    return facts
+
+
+@contextlib.contextmanager
+def _stopping_on_signals(told_to_stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, told_to_stop.set)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

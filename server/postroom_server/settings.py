@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     )
     log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON.")
 
+    default_language: str = Field(
+        "en", description="The language of templates for mail that asks for none and whose tenant has none."
+    )
+
     helo_name: str = Field(
         default_factory=_host_name,
         description="The name for EHLO. Unset: the machine's full name, else `localhost`.",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fakes import NOON
 from hypothesis import given
 from hypothesis import strategies as st
-from stored_mail import new_id, put_email
 
+from fakes import NOON
 from postroom_server.mail.caller import Caller, Scope
 from postroom_server.mail.email_record import View
 from postroom_server.mail.page_token import PageTokens
@@ -21,6 +21,7 @@ from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.filters import Filter, Operator, following
 from postroom_server.store.operands import Moment, Type, parse
 from postroom_server.store.unit import Store
+from stored_mail import new_id, put_email
 
 READER = Caller(1, 1, "reader", frozenset({Scope.READ}))
 RECORDS = Records(PageTokens(b"k" * 32))
@@ -309,8 +310,9 @@ def test_what_follows_a_prefix_bounds_all_that_begin_with_it(prefix: str, text: 
 
 
 @given(st.datetimes(), st.sampled_from([0, 1, 2, 3, 6]))
-def test_a_time_is_read_to_the_millisecond(moment: Any, digits: int) -> None:
+def test_a_time_is_read_to_the_millisecond(moment: datetime.datetime, digits: int) -> None:
     fraction = f".{moment.microsecond:06}"[: digits + 1] if digits else ""
-    read = parse(Type.TIME, f"{moment:%H:%M:%S}".join([f"{moment:%Y}".rjust(4, "0") + f"-{moment:%m-%d}T", fraction + "Z"]))
-    seconds = (moment.replace(microsecond=0) - type(moment)(1970, 1, 1)).total_seconds()
-    assert read == Moment(int(seconds) * 1000 + int((fraction[1:] + "000")[:3]), not digits)
+    second = moment.replace(microsecond=0)
+    time = (second - datetime.datetime(1970, 1, 1)) // datetime.timedelta(milliseconds=1)
+    read = parse(Type.TIME, f"{second.isoformat()}{fraction}Z")
+    assert read == Moment(time + int((fraction[1:] + "000")[:3]), whole_second=not digits)

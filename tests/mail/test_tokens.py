@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 import pytest
+
 from fakes import NOON, ManualClock
 from peers.configuration import ACME, AUTHOR, OPERATOR, OTHER, STRANGER, Configuration
-
 from postroom_server.clock import DAY, MINUTE
 from postroom_server.mail import tokens
 from postroom_server.mail.caller import Caller, Scope
@@ -120,9 +120,7 @@ async def test_an_api_user_is_taken_for_ever_and_in_every_tenant(configured: Con
 async def test_nobody_gives_a_scope_it_lacks(configured: Configuration) -> None:
     admin = Caller(ACME, 9, "admin", frozenset({Scope.ADMIN, Scope.SEND}))
     form = TokenForm(name="too much", scopes=(Scope.SEND, Scope.READ, Scope.PLATFORM))
-    refusal = await refusal_of(
-        configured.store.write(tokens.grant, admin, None, form, NOON, configured.mint)
-    )
+    refusal = await refusal_of(configured.store.write(tokens.grant, admin, None, form, NOON, configured.mint))
     assert (refusal.reason, refusal.metadata) == (Reason.SCOPE_MISSING, {"scope": "platform"})
     assert await configured.store.read(Token.select().count) == 0
     granted = await configured.store.write(tokens.grant, admin, None, SENDER, NOON, configured.mint)

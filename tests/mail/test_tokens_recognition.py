@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, ParamSpec, TypeVar
 
 import pytest
+
 from fakes import NOON, ManualClock
 from peers.configuration import ACME, AUTHOR, Configuration
-
 from postroom_server.clock import MINUTE
 from postroom_server.mail import tokens
 from postroom_server.mail.caller import Caller, Scope

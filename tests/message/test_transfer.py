@@ -88,6 +88,17 @@ def test_quoted_printable_lines_do_not_end_in_white_space(text: str) -> None:
         assert not line.endswith((b" ", b"\t"))
 
 
+@pytest.mark.parametrize("space", [" ", "\t"])
+@pytest.mark.parametrize("length", range(60, 80))
+def test_a_space_at_the_end_of_a_full_line_makes_no_line_too_long(length: int, space: str) -> None:
+    text = f"é{'a' * length}{space}\né{'b' * length}{space}"
+
+    encoded = transfer._quoted_printable(text.encode())
+
+    assert quopri.decodestring(encoded).replace(b"\r\n", b"\n") == text.encode()
+    assert max(map(len, encoded.split(b"\r\n"))) <= 76
+
+
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [

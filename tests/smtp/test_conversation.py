@@ -450,7 +450,7 @@ async def test_a_server_that_stays_inside_every_limit_but_one_is_given_up() -> N
     async with SmtpPeer(Script({"RCPT": slowly})) as peer:
         transaction = await send(peer, envelope(*many), patience={"total": 0.3})
     assert (transaction.phase, transaction.level) == (Phase.RCPT, Level.CONNECTION)
-    assert transaction.error == "the message was not taken within 0.3 s"
+    assert transaction.error == "the transaction was not over within 0.3 s"
     assert peer.messages == []
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fakes import NOON
-from stored_mail import put_email
 
+from fakes import NOON
 from postroom_server.store import outcome
 from postroom_server.store.history import START, Kind, read_after
 from postroom_server.store.models import Email, EmailState, RecipientState
 from postroom_server.store.outcome import Settled
 from postroom_server.store.unit import Store
+from stored_mail import put_email
 
 DELIVERED, REFUSED = RecipientState.DELIVERED, RecipientState.REFUSED
 THREE = ("a@example.com", "b@example.com", "c@example.com")
@@ -58,9 +58,7 @@ async def test_an_email_waits_for_its_last_recipient(store: Store) -> None:
 
 
 async def test_a_bounce_before_the_last_delivery_leaves_it_a_success(store: Store) -> None:
-    email_id = await store.write(
-        put_email, to=THREE, open_count=1, delivered_count=1, bounced_count=1
-    )
+    email_id = await store.write(put_email, to=THREE, open_count=1, delivered_count=1, bounced_count=1)
     settled = await store.write(record, (email_id, DELIVERED, 1))
     assert settled == [Settled(email_id, 1, EmailState.SUCCESS)]
 

@@ -130,8 +130,8 @@ def _sample() -> template_pb2.Template:
                 ),
                 template_pb2.Variant(
                     language="zh-CN",
-                    subject="欢迎您,%name%",
-                    html="<p>%name%,您好!</p><p>您的账户已开通。</p>",
+                    subject="欢迎您，%name%",
+                    html="<p>%name%，您好！</p><p>您的账户已开通。</p>",
                 ),
             ],
         ),

@@ -46,6 +46,7 @@ def show_start(settings: Settings, grpc_port: int, catcher_port: int) -> None:
             ),
             title="Postroom is running",
             title_align="left",
+            expand=False,
         )
     )
     # Printed bare and unwrapped, so that a terminal copies them whole.
@@ -81,7 +82,7 @@ def show_mail(mail: CaughtMail) -> None:
         content = _as_read(mail)
     except Exception as error:
         content = Text(one_line(f"from {mail.sender} to {', '.join(mail.recipients)}; unreadable: {error}"))
-    console().print(Panel(content, title="caught", title_align="left"))
+    console().print(Panel(content, title="caught", title_align="left", expand=False))
 
 
 def _as_read(mail: CaughtMail) -> Group:

@@ -9,11 +9,12 @@ from postroom_server.catcher import Catcher
 from postroom_server.cli.dev_contents import furnish
 from postroom_server.cli.dev_database import claim
 from postroom_server.cli.dev_screen import show_mail, show_start
+from postroom_server.cli.logs import configure
 from postroom_server.cli.setting_flags import all_flags
 from postroom_server.settings import Loaded, Settings
 
 
-@click.command()
+@click.command(short_help="Serves with a mail catcher, to try things out.")
 @click.option(
     "--catcher-port",
     type=click.IntRange(0, 65535),
@@ -25,9 +26,14 @@ from postroom_server.settings import Loaded, Settings
 def dev(loaded: Loaded, *, catcher_port: int) -> None:
     """Serves with a mail catcher, a first token and a sample template, and shows every mail it catches.
 
-    Runs only against a database that it has made itself.
+    Runs only against a database that it has made itself. Logs warnings only, unless log_level is set.
     """
-    uvloop.run(_serve(claim(loaded.settings), catcher_port))
+    settings = loaded.settings
+    if "log_level" not in loaded.sources:
+        # The screen is for mails; its own calls would come first.
+        settings = settings.model_copy(update={"log_level": "warning"})
+    configure(settings)
+    uvloop.run(_serve(claim(settings), catcher_port))
 
 
 async def _serve(settings: Settings, catcher_port: int) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import click
 import uvloop
 
+from postroom_server.cli.logs import configure
 from postroom_server.cli.setting_flags import all_flags
 from postroom_server.settings import Loaded
 
 
-@click.command()
+@click.command(short_help="Serves until it is told to stop.")
 @all_flags
 def serve(loaded: Loaded) -> None:
     """Serves until it is told to stop, then lets what is under way finish."""
     # Imported here: it brings the whole server, which other commands need not wait for.
     from postroom_server import assembly
 
+    configure(loaded.settings)
     uvloop.run(assembly.serve(loaded.settings))

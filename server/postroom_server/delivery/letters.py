@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from postroom_server.delivery.leased import Leased, LeasedEmail
 from postroom_server.message import entity
@@ -90,7 +90,7 @@ class _Kept(Generic[T]):
 
 
 def _read_files(email_id: int) -> list[entity.Attachment]:
-    rows = (
+    rows: Any = (
         Attachment.select(Attachment.name, Attachment.content_type, Attachment.content_id, Blob.content)
         .join(Blob, on=(Blob.id == Attachment.blob_id))
         .where(Attachment.email_id == email_id)

@@ -35,7 +35,7 @@ class Settlement:
     earlier: tuple[Settlement, ...] = ()
 
 
-def _held_query() -> peewee.ModelSelect:
+def _held_query() -> Any:
     query = (
         Delivery.select(
             Delivery.id, Delivery.state, Delivery.lease_owner, Delivery.lease_token, Delivery.cancel_requested

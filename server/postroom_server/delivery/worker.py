@@ -59,19 +59,10 @@ async def rescue_all(store: Store, mint: IdMint, clock: Clock, owner: int | None
 class Presence:
     """Beats for this process and watches the others. PostgreSQL only."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        *,
-        on_cancels: Callable[[list[int]], None],
-        on_fenced: Callable[[], None],
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._incarnation = secrets.token_hex(8)
-        self._on_cancels = on_cancels
-        self._on_fenced = on_fenced
         self._last_beat = clock.monotonic()
         self._seen: dict[tuple[int, str], tuple[int, float]] = {}
         self.number = 0
@@ -85,26 +76,39 @@ class Presence:
         """Whether others still believe in this process; ids may be made only then."""
         return self._clock.monotonic() - self._last_beat < FENCED_AFTER_SECONDS
 
-    async def beat_forever(self, mint: IdMint) -> None:
-        """Raises FencedError when this process has been declared dead."""
+    async def beat_forever(
+        self, mint: IdMint, *, on_cancels: Callable[[list[int]], None], on_fenced: Callable[[], None]
+    ) -> None:
+        """Beats until this process has been declared dead, or may have been: then calls `on_fenced` and ends."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            await self.beat(mint)
-
-    async def beat(self, mint: IdMint) -> None:
-        """One beat: raises the own counter, hears of cancels, rescues whoever has stood still for 60 s."""
-        try:
-            cancels = await self._store.write(_beat, self.number, self._incarnation, self._clock.now())
-            if cancels is None:
-                self._on_fenced()
-                raise FencedError("another process has taken over this one's work")
-            self._last_beat = self._clock.monotonic()
-            self._on_cancels(cancels)
-            await self._rescue_the_dead(mint)
-        except Refusal as refusal:
-            log.warning("beat_missed", reason=refusal.reason.value)
+            try:
+                on_cancels(await self.beat(mint))
+            except FencedError:
+                log.error("declared_dead", worker=self.number)
+                on_fenced()
+                return
+            except Refusal as refusal:
+                log.warning("beat_missed", reason=refusal.reason.value)
+            except Exception:
+                log.exception("beat_failed")
             if not self.is_alive():
-                self._on_fenced()
+                log.error("fenced_off", worker=self.number)
+                on_fenced()
+                return
+
+    async def beat(self, mint: IdMint) -> list[int]:
+        """One beat: raises the own counter, rescues whoever has stood still for 60 s.
+
+        Returns the deliveries in this process's hands whose cancel was asked for elsewhere. Raises
+        FencedError when the own row has passed to another.
+        """
+        cancels = await self._store.write(_beat, self.number, self._incarnation, self._clock.now())
+        if cancels is None:
+            raise FencedError("another process has taken over this one's work")
+        self._last_beat = self._clock.monotonic()
+        await self._rescue_the_dead(mint)
+        return cancels
 
     async def leave(self) -> None:
         """Removes the own row, so that nobody waits for a beat."""

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import peewee
 
@@ -20,7 +21,7 @@ _RECOUNT_FULL_SECONDS = 1.0
 _DISK_SECONDS = 1.0
 
 
-def _pending_query() -> peewee.ModelSelect:
+def _pending_query() -> Any:
     waiting = (
         Email.select(Email.id)
         .where(

@@ -15,7 +15,8 @@ from postroom_server.clock import Millis
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
 from postroom_server.mail.limits import Limits
 from postroom_server.message import address, language
-from postroom_server.message.header import check_header, check_text
+from postroom_server.message.header import check_header
+from postroom_server.message.unsafe import check_text
 from postroom_server.refusals import Reason, Violation
 
 _BIZ_KEY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")

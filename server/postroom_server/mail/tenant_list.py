@@ -6,7 +6,7 @@ from postroom_server.mail.page_token import PageTokens
 from postroom_server.mail.pages import Listing, Page, PageRequest, find
 from postroom_server.mail.tenants import TenantRecord, record_of
 from postroom_server.store.filters import Field, Fields
-from postroom_server.store.models import Tenant, TenantState
+from postroom_server.store.models import PLATFORM_TENANT, Tenant, TenantState
 from postroom_server.store.operands import Type
 from postroom_server.store.ordering import Sortable
 
@@ -36,7 +36,7 @@ class TenantList:
         )
 
     def list(self, request: PageRequest) -> Page[TenantRecord]:
-        place = self._listing.check(request, _FIELDS, [], [])
+        place = self._listing.check(request, _FIELDS, [], [Tenant.id >= PLATFORM_TENANT])
         found = find(place)
         rows = {row.id: row for row in Tenant.select().where(Tenant.id.in_(found.ids))}
         return self._listing.page(place, found, [record_of(rows[id_]) for id_ in found.ids])

@@ -7,6 +7,7 @@ ends become headers (security.md A2), and changes its output between releases.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -35,6 +36,10 @@ __all__ = [
     "encode_attachment",
     "encode_body",
 ]
+
+# Not whether these are valid: whether they can break out of their header.
+_ADDRESS = re.compile(r'[^\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff<>()\[\]\\,;:"@]+@[A-Za-z0-9.-]+')
+_MESSAGE_ID = re.compile(r"[!-;=?-~]{1,900}")
 
 
 class Composed(NamedTuple):
@@ -77,9 +82,9 @@ def _refuse_unsafe(letter: Letter) -> None:
         if problem:
             raise UnsafeContent(field, problem)
     for field, address in letter.named_addresses():
-        if not address.isprintable() or "=?" in address or "," in address or " " in address:
+        if not _ADDRESS.fullmatch(address) or "=?" in address:
             raise UnsafeContent(field, "is not a parsed address")
-    if not letter.message_id.isascii() or not letter.message_id.isprintable() or " " in letter.message_id:
+    if not _MESSAGE_ID.fullmatch(letter.message_id) or "=?" in letter.message_id:
         raise UnsafeContent("message_id", "is not a message id")
     for name, value in letter.headers:
         problem = header.check_header(name, value)
@@ -141,8 +146,8 @@ def _multipart(subtype: str, boundary: str, parts: Iterable[list[bytes]]) -> lis
 def _boundary(message_id: str, entities: Iterable[Entity]) -> str:
     """What the boundaries of a message begin with: made of its id, and found in none of its parts.
 
-    "=_" occurs in no quoted-printable, where "=" precedes a hex digit or a line end, and in no base64: only 7bit
-    text has to be searched.
+    "=_" occurs in no quoted-printable, where "=" precedes a hex digit or a line end, and in no base64: only
+    7bit text has to be searched.
     """
     suspects = [entity.octets for entity in entities if entity.may_hold_boundary]
     seed = message_id

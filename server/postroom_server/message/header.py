@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from postroom_server.message import encoded_word
-from postroom_server.message.unsafe import check_text
+from postroom_server.message.unsafe import check_text as check_text
 
 MAX_LINE = 998
 _COLUMNS = 78

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -27,25 +28,25 @@ from postroom_server.store.unit import Store
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
-    """Accepts mail. `on_accepted` is called once what was accepted is durable."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sending:
+    """The use cases that accept mail. `on_accepted` is called once what was accepted is durable."""
 
-    def __init__(
-        self,
-        store: Store,
-        memory: Memory,
-        acceptance: Acceptance,
-        server_test: ServerTest,
-        trial: Trial,
-        *,
-        on_accepted: Callable[[object], None],
-    ) -> None:
+    memory: Memory
+    acceptance: Acceptance
+    server_test: ServerTest
+    trial: Trial
+    on_accepted: Callable[[object], None]
+
+
+class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
+    def __init__(self, store: Store, sending: Sending) -> None:
         self._store = store
-        self._memory = memory
-        self._acceptance = acceptance
-        self._server_test = server_test
-        self._trial = trial
-        self._on_accepted = on_accepted
+        self._memory = sending.memory
+        self._acceptance = sending.acceptance
+        self._server_test = sending.server_test
+        self._trial = sending.trial
+        self._on_accepted = sending.on_accepted
 
     async def SendEmail(
         self, request: email_service_pb2.SendEmailRequest, context: _Context

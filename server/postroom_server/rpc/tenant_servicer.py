@@ -11,10 +11,11 @@ from postroom_server.mail.tenants import Tenants
 from postroom_server.rpc.convert.filters import page_request_of
 from postroom_server.rpc.convert.lists import filled
 from postroom_server.rpc.convert.tenant import tenant_form, tenant_message, tenant_paths
+from postroom_server.rpc.unserved import UnservedTenant
 from postroom_server.store.unit import Store
 
 
-class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
+class TenantServicer(UnservedTenant):
     def __init__(self, store: Store, tenants: Tenants, tenant_list: TenantList) -> None:
         self._store = store
         self._tenants = tenants

@@ -6,8 +6,8 @@ and after DATA there is never a dot, nor a RSET that would become text of the me
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 
 from postroom_server.smtp import reply as reply_
@@ -44,20 +44,19 @@ class Conversation:
     async def run(self) -> Transaction:
         """Hands the envelope over, or says why not. Raises only what `before_dot` raises."""
         # The steps have their own limits; this one ends a server that stays just inside all of them.
-        limit = self._wire.lose_after(self._timeouts.total, "the message was not taken")
+        self._wire.limit(self._timeouts.total)
         try:
-            return await self._run(limit)
+            return await self._run()
         except Lost as fault:
             if self.dot_written:
                 return self._ended(Level.AMBIGUOUS, error=str(fault))
             level = Level.LOCAL if isinstance(fault, Aborted) else Level.CONNECTION
             return self._ended(level, error=str(fault))
         finally:
-            limit.cancel()
             if not self._clean or not self._wire.is_alive:
                 self._wire.abort()
 
-    async def _run(self, limit: asyncio.TimerHandle) -> Transaction:
+    async def _run(self) -> Transaction:
         await self._settle()
         if (obstacle := self._obstacle()) is not None:
             self._clean = True
@@ -84,7 +83,7 @@ class Conversation:
             if not reply.is_closing:
                 self._forget()
             return self._ended(Level.MESSAGE, reply)
-        return await self._transmit(limit)
+        return await self._transmit()
 
     async def _settle(self) -> None:
         """Reads what the last transaction left unread; the very last reply must be a yes."""
@@ -138,7 +137,7 @@ class Conversation:
                 self._forget()
         return self._ended(Level.RECIPIENT)
 
-    async def _transmit(self, limit: asyncio.TimerHandle) -> Transaction:
+    async def _transmit(self) -> Transaction:
         self._phase = Phase.BODY
         body = stuffed(self._envelope.message)
         # The last piece, which holds the dot, is written whole and only after `before_dot` agreed.
@@ -157,7 +156,7 @@ class Conversation:
         self.dot_written = True
         self._phase = Phase.DOT
         self._wire.write(pieces[last:], replies=1)
-        limit.cancel()
+        self._wire.limit(math.inf)
         reply = await self._hear(self._timeouts.dot)
         if reply.is_intermediate:
             return self._ended(Level.AMBIGUOUS, error=f"the message was answered with {reply.code}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import math
 import ssl
 import typing
 
@@ -35,6 +36,10 @@ class Wire(asyncio.Protocol):
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._fault: Lost | None = None
         self._choked = False
+        self._limit = self._limit_seconds = math.inf
+        self._deadline = self._alarm_at = 0.0
+        self._complaint = ("", 0.0)
+        self._alarm: asyncio.TimerHandle | None = None
         self.owed = 1
 
     # What the conversation calls.
@@ -69,9 +74,10 @@ class Wire(asyncio.Protocol):
         self.owed += replies
         self._transport.write(data)  # type: ignore[union-attr]  # checked
 
-    def lose_after(self, seconds: float, complaint: str) -> asyncio.TimerHandle:
-        """Gives the line up in so many seconds, unless the handle is cancelled."""
-        return self._loop.call_later(seconds, self._expire, complaint, seconds)
+    def limit(self, seconds: float) -> None:
+        """Bounds all waiting from now on, together, besides the limits of each; `inf` lifts it."""
+        self._limit = self._loop.time() + seconds
+        self._limit_seconds = seconds
 
     async def drain(self, seconds: float) -> None:
         """Waits until the server takes more bytes, or says something instead."""
@@ -156,6 +162,8 @@ class Wire(asyncio.Protocol):
             self._fault = Lost(f"connection lost: {_in_words(exc)}" if exc else "connection lost")
         if not self._closed.done():
             self._closed.set_result(None)
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._wake()
 
     def pause_writing(self) -> None:
@@ -170,21 +178,39 @@ class Wire(asyncio.Protocol):
     async def _wait(self, seconds: float, complaint: str) -> None:
         if self._fault is not None:
             raise self._fault
+        self._deadline, self._complaint = self._loop.time() + seconds, (complaint, seconds)
+        if self._limit < self._deadline:
+            self._deadline = self._limit
+            self._complaint = ("the transaction was not over", self._limit_seconds)
+        # One alarm serves many waits: setting a timer for each would cost a tenth of a mail.
+        if self._alarm is None or self._deadline < self._alarm_at:
+            self._set_alarm()
         self._waiter = self._loop.create_future()
-        # A timer per wait, not per piece of data: a byte a second does not buy more time.
-        timer = self.lose_after(seconds, complaint)
         try:
             await self._waiter
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = self._deadline
+        self._alarm = self._loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        """The deadline does not move when bytes come: a byte a second does not buy more time."""
+        self._alarm = None
+        if self._waiter is None:
+            return  # the next wait sets its own
+        if self._loop.time() < self._deadline:
+            self._set_alarm()  # it was set for an earlier wait
+        else:
+            complaint, seconds = self._complaint
+            self._lose(Lost(f"{complaint} within {seconds:g} s"))
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-    def _expire(self, complaint: str, seconds: float) -> None:
-        self._lose(Lost(f"{complaint} within {seconds:g} s"))
 
     def _lose(self, fault: Lost) -> None:
         if self._fault is None:

@@ -88,7 +88,13 @@ class OpenDatabase:
 
 
 def open_database(
-    address: Address, *, key_text: str | None, key_file: Path | None, auto_migrate: bool, serving: bool = True
+    address: Address,
+    *,
+    key_text: str | None,
+    key_file: Path | None,
+    auto_migrate: bool,
+    serving: bool = True,
+    connections: int = 8,
 ) -> OpenDatabase:
     """Opens the database for serving, or (serving=False) beside a process that serves it."""
     path = address.sqlite_path
@@ -111,7 +117,7 @@ def open_database(
             epoch = _fact(database, "stream_epoch", secrets.token_hex(8))
         if isinstance(database, peewee.SqliteDatabase):
             return OpenDatabase(SqliteStore(database), key, epoch, lock)
-        return OpenDatabase(PostgresqlStore(database), key, epoch, None)
+        return OpenDatabase(PostgresqlStore(database, connections=connections), key, epoch, None)
     except BaseException:
         if lock is not None:
             lock.close()

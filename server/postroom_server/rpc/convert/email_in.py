@@ -49,7 +49,7 @@ def fingerprint(request: email_service_pb2.SendEmailRequest) -> bytes:
     """SHA-256 of the request as received: unknown fields dropped, request_id cleared, no default filled in."""
     plain = email_service_pb2.SendEmailRequest()
     plain.CopyFrom(request)
-    plain.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+    plain.DiscardUnknownFields()
     plain.ClearField("request_id")
     return hashlib.sha256(_FINGERPRINT_VERSION + plain.SerializeToString(deterministic=True)).digest()
 

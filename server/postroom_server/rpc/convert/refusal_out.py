@@ -9,7 +9,8 @@ from postroom_server.rpc.convert.times import duration_of
 
 
 def reason_of(reason: Reason) -> error_reason_pb2.ErrorReason:
-    return error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.value}")
+    number: error_reason_pb2.ErrorReason = error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.value}")  # type: ignore[assignment]
+    return number
 
 
 def violation_message(violation: Violation) -> refusal_pb2.Violation:

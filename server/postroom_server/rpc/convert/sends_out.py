@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postroom.v1 import attempt_pb2, email_service_pb2
+from postroom.v1 import email_service_pb2
 
 from postroom_server.delivery.settle import Settlement
 from postroom_server.delivery.verdict import Outcome as AttemptOutcome
@@ -46,7 +46,7 @@ def trial_message(email_id: int, settlement: Settlement) -> email_service_pb2.Se
     reply = transaction.final if ok or refused is None else refused
     return email_service_pb2.SendTestEmailResponse(
         ok=ok,
-        phase=attempt_pb2.SmtpPhase.Value(f"SMTP_PHASE_{transaction.phase.value}"),
+        phase=f"SMTP_PHASE_{transaction.phase.value}",
         code=reply.code if reply else 0,
         enhanced_code=reply.enhanced if reply else "",
         reply=reply.text if reply else transaction.error,

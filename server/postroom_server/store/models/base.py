@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import peewee
 
 # One process serves one database; `store.database.open_database` binds it here.
@@ -26,3 +28,10 @@ class Row(peewee.Model):
     class Meta:
         database = bound
         legacy_table_names = False
+
+
+def add_index(
+    model: type[Row], name: str, *columns: peewee.Field[Any], where: peewee.Expression | None = None
+) -> None:
+    """Declares an index with a name of its own; `where` makes it partial."""
+    model.add_index(model.index(*columns, where=where, name=name))

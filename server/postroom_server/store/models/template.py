@@ -101,7 +101,7 @@ class TemplateVariable(Row):
     required = peewee.BooleanField()
     declared = peewee.BooleanField()  # false: discovered in the content
     literal = peewee.BooleanField()
-    raw = peewee.BooleanField()
+    raw = peewee.BooleanField()  # type: ignore[assignment] # hides Model.raw, which nobody needs here
     default_value = JsonField(null=True)
 
     class Meta:

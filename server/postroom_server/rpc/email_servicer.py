@@ -1,0 +1,43 @@
+"""EmailService: what accepts mail and what reads it back, under one name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from postroom_server.mail.changes import Changes
+from postroom_server.mail.events import Events
+from postroom_server.mail.recipients import Recipients
+from postroom_server.mail.records import Records
+from postroom_server.rpc.email_reads import EmailReads
+from postroom_server.rpc.email_sends import EmailSends, Sending
+from postroom_server.rpc.event_stream import EventStream
+from postroom_server.rpc.unserved import UnservedEmail
+from postroom_server.store.unit import Store
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """The use cases that read emails and events, and those that take emails back."""
+
+    records: Records
+    recipients: Recipients
+    changes: Changes
+    events: Events
+    event_stream: EventStream
+    notice_cancel: Callable[[Sequence[int]], None]
+
+
+class EmailServicer(EmailSends, EmailReads, UnservedEmail):
+    def __init__(self, store: Store, sending: Sending, reading: Reading) -> None:
+        EmailSends.__init__(self, store, sending)
+        EmailReads.__init__(
+            self,
+            store,
+            reading.records,
+            reading.recipients,
+            reading.changes,
+            reading.events,
+            reading.event_stream,
+            notice_cancel=reading.notice_cancel,
+        )

@@ -1,0 +1,46 @@
+"""The methods of the contract that this release does not serve yet. One test lists exactly these."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from postroom.v1 import (
+    directory_service_pb2_grpc,
+    email_service_pb2_grpc,
+    suppression_service_pb2_grpc,
+    tenant_service_pb2_grpc,
+)
+from postroom_server.refusals import Reason, Refusal
+
+
+async def _refuse(_self: object, _request: Any, _context: Any) -> NoReturn:
+    raise Refusal(Reason.UNIMPLEMENTED, "this release does not serve this method yet")
+
+
+_unserved: Any = _refuse
+
+
+class UnservedEmail(email_service_pb2_grpc.EmailServiceServicer):
+    RetryEmail = _unserved
+    ReleaseEmail = _unserved
+    CheckVerificationCode = _unserved
+    ReportBounce = _unserved
+
+
+class UnservedTenant(tenant_service_pb2_grpc.TenantServiceServicer):
+    CreateDkimKey = _unserved
+    ListDkimKeys = _unserved
+    DeleteDkimKey = _unserved
+    EraseAddress = _unserved
+
+
+class UnservedDirectory(directory_service_pb2_grpc.DirectoryServiceServicer):
+    BatchUpsertMembers = _unserved
+    ListMembers = _unserved
+    BatchDeleteMembers = _unserved
+
+
+class UnservedSuppression(suppression_service_pb2_grpc.SuppressionServiceServicer):
+    AddSuppressions = _unserved
+    ListSuppressions = _unserved
+    RemoveSuppressions = _unserved
