@@ -318,9 +318,7 @@ class _Server:
     async def _listen(self, services: Services, settings: ListenerSettings) -> int:
         listener = Listener(services, self._in_flight, settings)
         await listener.start()
-        self._ending.push_async_callback(
-            listener.drain, timedelta(seconds=self._settings.drain_seconds)
-        )
+        self._ending.push_async_callback(listener.drain, timedelta(seconds=self._settings.drain_seconds))
         log.info("listening", address=settings.address, port=listener.port)
         return listener.port
 

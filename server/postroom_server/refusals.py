@@ -104,15 +104,13 @@ class Reason(enum.StrEnum):
     DISK_FULL = "DISK_FULL", Code.UNAVAILABLE
 
     INTERNAL = "INTERNAL", Code.INTERNAL
-
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED", Code.DEADLINE_EXCEEDED
-
     UNIMPLEMENTED = "UNIMPLEMENTED", Code.UNIMPLEMENTED
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Violation:
-    """One field that breaks a rule. `field` is the path in the contract, such as `to[2]` or `template.params.name`."""
+    """One field that breaks a rule. `field` is its path in the contract, such as `to[2]`."""
 
     field: str
     description: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Any
 
@@ -317,3 +318,28 @@ async def test_the_platforms_templates_are_the_operators_to_change(world: Config
 async def test_the_program_brings_templates_without_a_caller(world: Configuration) -> None:
     made = await world.store.write(world.templates.add, 0, template("brought"), "postroom")
     assert (made.tenant_id, made.author, made.approved_version) == (0, "postroom", 1)
+
+
+@pytest.mark.every_database
+async def test_of_equal_templates_made_at_once_one_is_made(world: Configuration) -> None:
+    made = await asyncio.gather(*(world.new_template() for _ in range(12)), return_exceptions=True)
+    refusals = [outcome.reason for outcome in made if isinstance(outcome, Refusal)]
+    assert refusals == [Reason.TEMPLATE_EXISTS] * 11
+
+
+@pytest.mark.every_database
+async def test_e6_templates_made_at_once_stay_within_the_limit(world: Configuration) -> None:
+    forms = [template(f"t{number}") for number in range(12)]
+    made = await asyncio.gather(*(world.new_template(form) for form in forms), return_exceptions=True)
+    refusals = [outcome.reason for outcome in made if isinstance(outcome, Refusal)]
+    assert refusals == [Reason.TEMPLATE_LIMIT] * 9
+    assert await world.store.read(Template.select().count) == 3
+
+
+@pytest.mark.every_database
+async def test_updates_made_at_once_each_make_a_version(world: Configuration) -> None:
+    await world.new_template()
+    names = [f"n{number}" for number in range(12)]
+    updates = [world.change_template(dataclasses.replace(template(), name=name), "name") for name in names]
+    versions = [record.version for record in await asyncio.gather(*updates)]
+    assert sorted(versions) == list(range(2, 14))

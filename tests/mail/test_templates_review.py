@@ -149,29 +149,61 @@ async def test_a_rejected_version_may_be_submitted_again_without_its_old_verdict
     assert (version.reviewer, version.review_time, version.review_reason) == ("", None, "")
 
 
+async def _not_submitted(world: World) -> None:
+    await world.new_template(submit=False)
+
+
+async def _pending(world: World) -> None:
+    await world.new_template()
+
+
+async def _rejected(world: World) -> None:
+    await world.new_template()
+    await world.reject()
+
+
+async def _approved(world: World) -> None:
+    await world.new_template()
+    await world.approve()
+
+
 @pytest.mark.parametrize(
-    ("state", "allowed"),
+    ("arrive", "step", "state"),
     [
-        (NOT_SUBMITTED, {"submit"}),
-        (PENDING, {"withdraw", "approve", "reject"}),
-        (REJECTED, {"submit"}),
-        (APPROVED, set()),
+        (_not_submitted, World.submit, PENDING),
+        (_pending, World.withdraw, NOT_SUBMITTED),
+        (_pending, World.approve, APPROVED),
+        (_pending, World.reject, REJECTED),
+        (_rejected, World.submit, PENDING),
     ],
 )
-async def test_what_each_state_allows(manual: World, state: ReviewState, allowed: set[str]) -> None:
-    for step in ("submit", "withdraw", "approve", "reject"):
-        await manual.new_template(submit=state is not NOT_SUBMITTED)
-        if state is REJECTED:
-            await manual.reject()
-        if state is APPROVED:
-            await manual.approve()
-        if step in allowed:
-            await getattr(manual, step)()
-        else:
-            refusal = await refusal_of(getattr(manual, step)())
-            assert refusal.reason is Reason.TEMPLATE_REVIEW_STATE
-            assert refusal.metadata["review_state"] == state
-        await manual.store.write(manual.templates.delete, AUTHOR, None, "welcome")
+async def test_steps_that_a_state_allows(manual: World, arrive: Any, step: Any, state: ReviewState) -> None:
+    await arrive(manual)
+    assert (await step(manual)).review_state is state
+
+
+@pytest.mark.parametrize(
+    ("arrive", "step", "state"),
+    [
+        (_not_submitted, World.withdraw, NOT_SUBMITTED),
+        (_not_submitted, World.approve, NOT_SUBMITTED),
+        (_not_submitted, World.reject, NOT_SUBMITTED),
+        (_pending, World.submit, PENDING),
+        (_rejected, World.withdraw, REJECTED),
+        (_rejected, World.approve, REJECTED),
+        (_rejected, World.reject, REJECTED),
+        (_approved, World.submit, APPROVED),
+        (_approved, World.withdraw, APPROVED),
+        (_approved, World.approve, APPROVED),
+        (_approved, World.reject, APPROVED),
+    ],
+)
+async def test_steps_that_a_state_refuses(manual: World, arrive: Any, step: Any, state: ReviewState) -> None:
+    await arrive(manual)
+    refusal = await refusal_of(step(manual))
+    assert refusal.reason is Reason.TEMPLATE_REVIEW_STATE
+    assert refusal.metadata["review_state"] == state
+    assert (await manual.version(1)).review_state is state
 
 
 async def test_an_older_version_that_is_approved_late_does_not_push_a_newer_one_out(manual: World) -> None:

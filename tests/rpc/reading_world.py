@@ -41,9 +41,12 @@ CALLERS = {
     "platform": Caller(0, 4, "platform", _BOTH | {Scope.PLATFORM}),
 }
 
+# GetEmail's answer may exceed what clients take unless told otherwise: 4 MiB.
+_ANY_SIZE = ("grpc.max_receive_message_length", -1)
+
 
 class ReadingWorld:
-    """`call("GetEmail", request)` answers as a client sees it. `noticed` are cancels the engine was told of."""
+    """`call("GetEmail", request)` answers as a client sees it; `noticed` is what an engine was told."""
 
     def __init__(self, opened: OpenDatabase) -> None:
         clock = ManualClock()
@@ -71,8 +74,8 @@ class ReadingWorld:
         self.services.add(
             email_service_pb2_grpc.add_EmailServiceServicer_to_server,
             EmailReads(  # type: ignore[abstract]
-                opened.store, Records(tokens), Recipients(tokens), Changes(clock, Limits()), events, self.stream,
-                notice_cancel=self._notice,
+                opened.store, Records(tokens), Recipients(tokens), Changes(clock, Limits()), events,
+                self.stream, notice_cancel=self._notice,
             ),
         )  # fmt: skip
         self.listener = Listener(self.services, self.in_flight, ListenerSettings(address="127.0.0.1:0"))
@@ -81,7 +84,7 @@ class ReadingWorld:
     async def reach(self, transport: str) -> None:
         if transport == "socket":
             await self.listener.start()
-            self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{self.listener.port}")
+            self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{self.listener.port}", options=[_ANY_SIZE])
 
     def call(self, method: str, request: Any, *, token: str = "one") -> Any:
         stub = email_service_pb2_grpc.EmailServiceStub(self.channel)

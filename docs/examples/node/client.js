@@ -15,6 +15,7 @@ const definition = protoLoader.loadSync("postroom/v1/email_service.proto", {
   keepCase: true, // names as in the contract
   longs: String, // ids have 64 bits: more than a JavaScript number holds
   enums: String,
+  defaults: true,
   oneofs: true,
 });
 const { EmailService } = grpc.loadPackageDefinition(definition).postroom.v1;
@@ -37,7 +38,7 @@ async function settled(id) {
   try {
     for await (const { event } of stream) {
       if (!event) continue; // a heartbeat
-      console.log(`event   ${event.kind} ${event.recipient_state} ${event.code || ""}`);
+      console.log(`event   ${event.kind} ${event.code || ""}`);
       if (event.kind === "EVENT_KIND_EMAIL_SETTLED") return event.email_state;
     }
   } finally {

@@ -63,7 +63,13 @@ class Engine:
         self._due_now = due_now
         self._settler = Settler(store, mint, clock, owner=owner, on_settled=self._forget)
         self._transmission = Transmission(
-            store, Letters(store, memory), endpoints, clock, owner=owner, report=self._settler.report, uniform=uniform
+            store,
+            Letters(store, memory),
+            endpoints,
+            clock,
+            owner=owner,
+            report=self._settler.report,
+            uniform=uniform,
         )
         self._turns = Turns()
         self._jobs: dict[int, Job] = {}

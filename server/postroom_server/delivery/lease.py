@@ -90,6 +90,7 @@ _RELEASE = Statement(
     )
 )
 
+
 @dataclasses.dataclass(slots=True)
 class Turns:
     """Where the round of tenants stands in each lane."""
@@ -108,9 +109,7 @@ def lease(owner: int, shares: Mapping[Lane, int], turns: Turns, now: Millis) -> 
 def lease_email(owner: int, email_id: int) -> list[Leased]:
     """Leases every READY delivery of one email, due or not. A unit of work."""
     place = "%s" if is_postgresql() else "?"
-    rows = bound.connection().execute(
-        _LEASE_EMAIL.format(p=place), (owner, email_id)
-    ).fetchall()
+    rows = bound.connection().execute(_LEASE_EMAIL.format(p=place), (owner, email_id)).fetchall()
     return _read(rows) if rows else []
 
 
@@ -148,9 +147,7 @@ def release(owner: int, leased: Iterable[Leased], now: Millis) -> None:
 
 
 def _read(rows: list[tuple[Any, ...]]) -> list[Leased]:
-    emails = {
-        row[0]: _email(row) for row in _EMAILS.rows(ids=as_list({delivery[2] for delivery in rows}))
-    }
+    emails = {row[0]: _email(row) for row in _EMAILS.rows(ids=as_list({delivery[2] for delivery in rows}))}
     recipients: dict[int, list[LeasedRecipient]] = {}
     for delivery_id, id_, role, address, state in _RECIPIENTS.rows(ids=as_list(row[0] for row in rows)):
         recipients.setdefault(delivery_id, []).append(

@@ -30,9 +30,7 @@ class Letters:
         """Writes the message. Raises whatever keeps it from being written: that is our own failure."""
         email = leased.email
         template = await self._template(email)
-        copy = Copy(
-            leased.message_id, leased.date_time, leased.addresses(Role.TO), leased.addresses(Role.CC)
-        )
+        copy = Copy(leased.message_id, leased.date_time, leased.addresses(Role.TO), leased.addresses(Role.CC))
         composed = write(
             email.mailing,
             copy,

@@ -87,9 +87,7 @@ def _end_as_unknown(delivery: Delivery, now: Millis) -> None:
     outcome.record([(delivery.email_id, RecipientState.UNKNOWN, len(ids))], now)
 
 
-def _note(
-    delivery: Delivery, state: DeliveryState, left_perhaps: bool, mint: IdMint, now: Millis
-) -> None:
+def _note(delivery: Delivery, state: DeliveryState, left_perhaps: bool, mint: IdMint, now: Millis) -> None:
     Attempt.insert(
         id=mint.one(),
         tenant_id=delivery.tenant_id,

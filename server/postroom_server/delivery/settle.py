@@ -179,9 +179,7 @@ class _Sheet:
         _FINISH_IF_SETTLED.execute_many(self._finished)
         _COUNT_AMBIGUOUS.execute_many(self._ambiguous)
         ids = mint.many(len(self._attempts))
-        _ATTEMPT.many(
-            [_attempt_row(id_, owner, one) for id_, one in zip(ids, self._attempts, strict=True)]
-        )
+        _ATTEMPT.many([_attempt_row(id_, owner, one) for id_, one in zip(ids, self._attempts, strict=True)])
         history.append(self._events)
         outcome.record(
             [(email_id, state, count) for (email_id, state), count in self._changes.items()], self._now

@@ -33,7 +33,9 @@ from postroom_server.store.unit import Store
 log = structlog.get_logger()
 
 # Who waits for a code or an alarm is better served by the next server than by a patient one.
-URGENT_TIMEOUTS = Timeouts(connect=5, banner=15, ehlo=15, mail=30, rcpt=30, data=30, chunk=60, dot=120, total=300)
+URGENT_TIMEOUTS = Timeouts(
+    connect=5, banner=15, ehlo=15, mail=30, rcpt=30, data=30, chunk=60, dot=120, total=300
+)
 
 
 class Transmission:

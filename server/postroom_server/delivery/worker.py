@@ -138,7 +138,9 @@ def _beat(number: int, incarnation: str, now: Millis) -> list[int] | None:
     if not changed:
         return None
     cancels = Delivery.select(Delivery.id).where(
-        (Delivery.state == DeliveryState.LEASED) & (Delivery.lease_owner == number) & Delivery.cancel_requested
+        (Delivery.state == DeliveryState.LEASED)
+        & (Delivery.lease_owner == number)
+        & Delivery.cancel_requested
     )
     return [row.id for row in cancels]
 

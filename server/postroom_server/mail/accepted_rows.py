@@ -65,7 +65,9 @@ _RECIPIENT = Insert(
 _ATTACHMENT = insert(Attachment)
 _BLOB = insert(Blob, suffix='ON CONFLICT ("tenant_id", "sha256") DO NOTHING')
 _FIND_BLOB = Statement(
-    lambda: Blob.select(Blob.id).where((Blob.tenant_id == bind("tenant_id")) & (Blob.sha256 == bind("sha256")))
+    lambda: Blob.select(Blob.id).where(
+        (Blob.tenant_id == bind("tenant_id")) & (Blob.sha256 == bind("sha256"))
+    )
 )
 
 
@@ -145,8 +147,22 @@ def build(
         delivery_id = next(ids)
         deliveries.append(
             (
-                delivery_id, tenant_id, email_id, int(lane), position, _message_id(delivery_id, domain), due,
-                draft.at_most_once, DeliveryState.READY.value, due if run_at is None else run_at, expire_time, 0, False, 0, 0, 0,
+                delivery_id,
+                tenant_id,
+                email_id,
+                int(lane),
+                position,
+                _message_id(delivery_id, domain),
+                due,
+                draft.at_most_once,
+                DeliveryState.READY.value,
+                due if run_at is None else run_at,
+                expire_time,
+                0,
+                False,
+                0,
+                0,
+                0,
             )  # fmt: skip
         )
         recipients.extend(
@@ -155,8 +171,14 @@ def build(
         )
     files = [
         _File(
-            next(ids), next(ids), position, file.name, file.content_type or "application/octet-stream",
-            file.content_id or None, hashlib.sha256(file.content or b"").digest(), file.content or b"",
+            next(ids),
+            next(ids),
+            position,
+            file.name,
+            file.content_type or "application/octet-stream",
+            file.content_id or None,
+            hashlib.sha256(file.content or b"").digest(),
+            file.content or b"",
         )  # fmt: skip
         for position, file in enumerate(draft.files)
     ]
@@ -171,7 +193,9 @@ def store(accepted: Sequence[EmailRows]) -> None:
     _RECIPIENT.many([row for rows in accepted for row in rows.recipients])
     history.append(
         [
-            history.event(rows.tenant_id, history.Kind.EMAIL_ACCEPTED, rows.accept_time, email_id=rows.email_id)
+            history.event(
+                rows.tenant_id, history.Kind.EMAIL_ACCEPTED, rows.accept_time, email_id=rows.email_id
+            )
             for rows in accepted
         ]
     )
@@ -187,8 +211,15 @@ def _store_files(rows: EmailRows) -> None:
         _ATTACHMENT.many(
             [
                 (
-                    file.attachment_id, rows.tenant_id, rows.email_id, file.position, file.name,
-                    file.content_type, file.content_id, None, blob_id,
+                    file.attachment_id,
+                    rows.tenant_id,
+                    rows.email_id,
+                    file.position,
+                    file.name,
+                    file.content_type,
+                    file.content_id,
+                    None,
+                    blob_id,
                 )  # fmt: skip
             ]
         )

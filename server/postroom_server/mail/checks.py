@@ -93,9 +93,7 @@ def _recipients(
     )
 
 
-def _addresses(
-    field: str, given: tuple[str, ...], seen: set[str], found: list[Violation]
-) -> tuple[str, ...]:
+def _addresses(field: str, given: tuple[str, ...], seen: set[str], found: list[Violation]) -> tuple[str, ...]:
     kept = []
     for i, text in enumerate(given):
         try:
@@ -166,18 +164,25 @@ def _files(files: Iterable[File], limits: Limits, found: list[Violation]) -> Non
         if not file.name or len(file.name) > _NAME_CHARACTERS or check_text(file.name):
             found.append(Violation(f"{field}.name", f"1 to {_NAME_CHARACTERS} printable characters"))
         if file.content_type and not _CONTENT_TYPE.fullmatch(file.content_type):
-            found.append(Violation(f"{field}.content_type", "must look like type/subtype, without parameters"))
+            found.append(
+                Violation(f"{field}.content_type", "must look like type/subtype, without parameters")
+            )
         if file.content_type.lower().startswith(("multipart/", "message/")):
             found.append(Violation(f"{field}.content_type", "composite types cannot be attached"))
         if file.content_id and not _CONTENT_ID.fullmatch(file.content_id):
-            found.append(Violation(f"{field}.content_id", "letters, digits and _.+- only, optionally @ a host"))
+            found.append(
+                Violation(f"{field}.content_id", "letters, digits and _.+- only, optionally @ a host")
+            )
         elif file.content_id and file.content_id in content_ids:
             found.append(Violation(f"{field}.content_id", "is used by another attachment"))
         content_ids.add(file.content_id)
         if file.url:
             found.append(
-                Violation(f"{field}.url", "addresses are not fetched by this release; send the bytes",
-                          Reason.ATTACHMENT_REFUSED)
+                Violation(
+                    f"{field}.url",
+                    "addresses are not fetched by this release; send the bytes",
+                    Reason.ATTACHMENT_REFUSED,
+                )
             )
         elif file.content is None:
             found.append(Violation(field, "needs content or url"))
@@ -185,7 +190,9 @@ def _files(files: Iterable[File], limits: Limits, found: list[Violation]) -> Non
             total += len(file.content)
             if len(file.content) > limits.attachment_bytes:
                 found.append(
-                    Violation(f"{field}.content", f"{len(file.content)} bytes; at most {limits.attachment_bytes}")
+                    Violation(
+                        f"{field}.content", f"{len(file.content)} bytes; at most {limits.attachment_bytes}"
+                    )
                 )
     if total > limits.attachments_bytes:
         found.append(Violation("attachments", f"{total} bytes together; at most {limits.attachments_bytes}"))
@@ -225,11 +232,15 @@ def _template(
         found.append(Violation("template.invoke_name", "1 to 64 of A-Z, a-z, 0-9, _, . and -"))
     if not body.invoke_name and not draft.biz_key:
         found.append(
-            Violation("biz_key", "name the template, or the business key it is bound to", Reason.BIZ_KEY_REQUIRED)
+            Violation(
+                "biz_key", "name the template, or the business key it is bound to", Reason.BIZ_KEY_REQUIRED
+            )
         )
     if body.recipient_params and draft.copy_mode is CopyMode.SHARED:
         found.append(
-            Violation("template.recipient_params", "one shared copy cannot differ per recipient; use SEPARATE")
+            Violation(
+                "template.recipient_params", "one shared copy cannot differ per recipient; use SEPARATE"
+            )
         )
     params_json = _params("template.params", body.params, limits, found)
     by_address: dict[str, Mapping[str, Any]] = {}

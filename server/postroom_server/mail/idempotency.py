@@ -59,9 +59,7 @@ def find(tenant_id: int, method: str, request_ids: Sequence[str]) -> dict[str, R
     return {row[0]: Remembered(bytes(row[1]), json.loads(row[2])) for row in rows}
 
 
-def remember(
-    tenant_id: int, method: str, answers: Iterable[tuple[str, bytes, Any]], now: Millis
-) -> None:
+def remember(tenant_id: int, method: str, answers: Iterable[tuple[str, bytes, Any]], now: Millis) -> None:
     """Stores (request_id, fingerprint, answer) rows with the mail they belong to; an empty id is not kept.
 
     Raises LostRaceError when another process has stored one of them in the meantime.

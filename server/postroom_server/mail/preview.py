@@ -56,7 +56,9 @@ def preview(acceptance: Acceptance, memory: Memory, caller: Caller, checked: Che
     size = 0
     for position, copy in enumerate(plan.copies):
         try:
-            composed = mailing.write(content, _named(plan, position, copy), template=template, attachments=files)
+            composed = mailing.write(
+                content, _named(plan, position, copy), template=template, attachments=files
+            )
         except ValueError as error:
             refuse_all([Violation("body", str(error), Reason.UNSAFE_CONTENT)])
             raise

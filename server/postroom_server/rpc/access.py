@@ -7,9 +7,9 @@ from typing import Any
 
 import structlog
 
-from ..clock import Clock
-from .call import Call, Method, running
-from .layers import Proceed
+from postroom_server.clock import Clock
+from postroom_server.rpc.call import Call, Method, running
+from postroom_server.rpc.layers import Proceed
 
 
 class AccessLog:

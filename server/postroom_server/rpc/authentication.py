@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..mail.caller import Caller
-from ..refusals import Reason, Refusal
-from .call import Call, Method
-from .failures import Failures, bucket_of, host_of_peer
-from .layers import Proceed
-from .local_context import LOCAL_PEER
+from postroom_server.mail.caller import Caller
+from postroom_server.refusals import Reason, Refusal
+from postroom_server.rpc.call import Call, Method
+from postroom_server.rpc.failures import Failures, bucket_of, host_of_peer
+from postroom_server.rpc.layers import Proceed
+from postroom_server.rpc.local_context import LOCAL_PEER
 
 CLIENT_ADDRESS = "x-postroom-client-address"
 GATEWAY_TOKEN = "x-postroom-gateway-token"  # noqa: S105 - the name of a header

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc.aio
 
-from ..mail.caller import Caller
+from postroom_server.mail.caller import Caller
 
 # Services that answer without a token, are not counted for drain and are logged at debug.
 OPEN_SERVICES = frozenset(

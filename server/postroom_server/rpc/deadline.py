@@ -8,9 +8,9 @@ from typing import Any
 
 import grpc
 
-from .call import Call, Method
-from .layers import Proceed
-from .status import Interruption
+from postroom_server.rpc.call import Call, Method
+from postroom_server.rpc.layers import Proceed
+from postroom_server.rpc.status import Interruption
 
 
 class Deadline:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc.aio
-from postroom.v1 import email_service_pb2, email_service_pb2_grpc
 
+from postroom.v1 import email_service_pb2, email_service_pb2_grpc
 from postroom_server.delivery.trial import Trial
 from postroom_server.mail.accept import Acceptance
 from postroom_server.mail.preview import preview

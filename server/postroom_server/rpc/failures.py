@@ -6,7 +6,7 @@ import ipaddress
 import urllib.parse
 from datetime import timedelta
 
-from ..clock import Clock
+from postroom_server.clock import Clock
 
 
 class Failures:

@@ -6,9 +6,9 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from ..refusals import Reason, Refusal
-from .call import Call, Method
-from .layers import Proceed
+from postroom_server.refusals import Reason, Refusal
+from postroom_server.rpc.call import Call, Method
+from postroom_server.rpc.layers import Proceed
 
 MIB = 1024 * 1024
 _RETRY = timedelta(seconds=1)

@@ -17,8 +17,8 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from .call import Call, Method, running
-from .status import Interruption
+from postroom_server.rpc.call import Call, Method, running
+from postroom_server.rpc.status import Interruption
 
 Proceed = Callable[[Call], Awaitable[Any]]
 Layer = Callable[[Method, Proceed], Proceed]

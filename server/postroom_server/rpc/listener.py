@@ -9,11 +9,11 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
-from .endpoint import ConfigurationError, is_private
-from .health import Health, add_reflection
-from .in_flight import InFlight
-from .limits import Limits
-from .services import Services
+from postroom_server.rpc.endpoint import ConfigurationError, is_private
+from postroom_server.rpc.health import Health, add_reflection
+from postroom_server.rpc.in_flight import InFlight
+from postroom_server.rpc.limits import Limits
+from postroom_server.rpc.services import Services
 
 # How long a finished answer may take to leave once nothing else is under way.
 _FLUSH = 1.0

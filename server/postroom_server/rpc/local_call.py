@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from .local_context import Ending, LocalContext
+from postroom_server.rpc.local_context import Ending, LocalContext
 
 _CANCELLED = "Locally cancelled by application!"
 _DROPPED = "Cancelled upon garbage collection!"

@@ -17,11 +17,11 @@ import grpc
 import grpc.aio
 import structlog
 
-from .layers import Handler
-from .limits import Limits
-from .local_call import LocalStreamCall, LocalUnaryCall
-from .local_context import LocalContext
-from .services import Services
+from postroom_server.rpc.layers import Handler
+from postroom_server.rpc.limits import Limits
+from postroom_server.rpc.local_call import LocalStreamCall, LocalUnaryCall
+from postroom_server.rpc.local_context import LocalContext
+from postroom_server.rpc.services import Services
 
 _log = structlog.get_logger("postroom.rpc")
 
@@ -87,7 +87,7 @@ class LocalChannel(grpc.aio.Channel):
     ) -> None:
         await self.close()
 
-    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: ARG002
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         return grpc.ChannelConnectivity.SHUTDOWN if self._closing.is_set() else grpc.ChannelConnectivity.READY
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
@@ -197,8 +197,8 @@ class _Unary(grpc.aio.UnaryUnaryMultiCallable[Any, Any]):
         timeout: float | None = None,
         metadata: Any = None,
         credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,  # noqa: ARG002 - it always is
-        compression: grpc.Compression | None = None,  # noqa: ARG002 - nothing travels
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
     ) -> LocalUnaryCall:
         raw = self._serialize(request) if self._serialize else request
         context = self._channel.begin(self._method, raw, timeout, metadata, credentials, False)
@@ -221,8 +221,8 @@ class _Stream(grpc.aio.UnaryStreamMultiCallable[Any, Any]):
         timeout: float | None = None,
         metadata: Any = None,
         credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,  # noqa: ARG002 - it always is
-        compression: grpc.Compression | None = None,  # noqa: ARG002 - nothing travels
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
     ) -> LocalStreamCall:
         raw = self._serialize(request) if self._serialize else request
         context = self._channel.begin(self._method, raw, timeout, metadata, credentials, True)

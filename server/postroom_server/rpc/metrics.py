@@ -6,9 +6,9 @@ from typing import Any
 
 import prometheus_client
 
-from ..clock import Clock
-from .call import Call, Method
-from .layers import Proceed
+from postroom_server.clock import Clock
+from postroom_server.rpc.call import Call, Method
+from postroom_server.rpc.layers import Proceed
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 

@@ -9,11 +9,11 @@ import grpc
 import grpc.aio
 import structlog
 
-from ..refusals import Refusal
-from . import status
-from .call import Call, Method
-from .layers import Proceed
-from .status import Interruption, RichStatus
+from postroom_server.refusals import Refusal
+from postroom_server.rpc import status
+from postroom_server.rpc.call import Call, Method
+from postroom_server.rpc.layers import Proceed
+from postroom_server.rpc.status import Interruption, RichStatus
 
 _log = structlog.get_logger("postroom.rpc")
 

@@ -1,4 +1,4 @@
-"""The scope that each method needs. A method of the contract that is missing here stops the server at start."""
+"""The scope that each method needs. A method of the contract that is missing here stops a server at start."""
 
 from __future__ import annotations
 

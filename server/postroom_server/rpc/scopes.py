@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from ..mail.caller import Scope
-from ..refusals import Reason, Refusal
-from .call import Call, Method
-from .layers import Proceed
+from postroom_server.mail.caller import Scope
+from postroom_server.refusals import Reason, Refusal
+from postroom_server.rpc.call import Call, Method
+from postroom_server.rpc.layers import Proceed
 
 
 class Scopes:

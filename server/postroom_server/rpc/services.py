@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from .layers import Handler, Layer, fold
+from postroom_server.rpc.layers import Handler, Layer, fold
 
 _Servicer = TypeVar("_Servicer")
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from ..clock import Clock
-from ..mail.caller import Scope
-from .access import AccessLog
-from .authentication import Authenticate, Authentication, TrustsGateway
-from .deadline import Deadline
-from .failures import Failures
-from .in_flight import InFlight
-from .layers import Layer
-from .metrics import Metrics
-from .refusal import answer_refusals
-from .scopes import Scopes
+from postroom_server.clock import Clock
+from postroom_server.mail.caller import Scope
+from postroom_server.rpc.access import AccessLog
+from postroom_server.rpc.authentication import Authenticate, Authentication, TrustsGateway
+from postroom_server.rpc.deadline import Deadline
+from postroom_server.rpc.failures import Failures
+from postroom_server.rpc.in_flight import InFlight
+from postroom_server.rpc.layers import Layer
+from postroom_server.rpc.metrics import Metrics
+from postroom_server.rpc.refusal import answer_refusals
+from postroom_server.rpc.scopes import Scopes
 
 
 def stack(

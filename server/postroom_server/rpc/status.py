@@ -10,7 +10,7 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
-from ..refusals import Reason, Refusal, Violation
+from postroom_server.refusals import Reason, Refusal, Violation
 
 DOMAIN = "postroom"
 DETAILS_KEY = "grpc-status-details-bin"

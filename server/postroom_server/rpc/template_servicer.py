@@ -1,6 +1,5 @@
 """TemplateService: read, call, write."""
 
-# ruff: noqa: N802 - the names are the contract's
 from __future__ import annotations
 
 import dataclasses

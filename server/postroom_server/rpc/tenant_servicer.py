@@ -1,11 +1,10 @@
 """TenantService: read, call, write. DKIM keys and EraseAddress are not implemented yet."""
 
-# ruff: noqa: N802 - the names are the contract's
 from __future__ import annotations
 
 from typing import Any
 
-from postroom.v1 import tenant_service_pb2, tenant_service_pb2_grpc
+from postroom.v1 import tenant_service_pb2
 from postroom_server.mail.tenant_list import TenantList
 from postroom_server.mail.tenants import Tenants
 from postroom_server.rpc.convert.filters import page_request_of

@@ -1,6 +1,5 @@
 """TokenService: read, call, write."""
 
-# ruff: noqa: N802 - the names are the contract's
 from __future__ import annotations
 
 from typing import Any

@@ -84,10 +84,8 @@ def event(
     ambiguous: bool = False,
 ) -> tuple[Any, ...]:
     """A row for `append`. Never put an address, a subject, a parameter or a reply's text in one."""
-    return (
-        tenant_id, email_id, delivery_id, recipient_id, kind.value, state, outcome, phase, server_id, code, enhanced,
-        ambiguous, time,
-    )  # fmt: skip
+    about = (tenant_id, email_id, delivery_id, recipient_id, kind.value)
+    return (*about, state, outcome, phase, server_id, code, enhanced, ambiguous, time)
 
 
 def append(rows: Sequence[tuple[Any, ...]]) -> None:
@@ -104,7 +102,7 @@ def read_after(tenant_id: int, position: Position, limit: int) -> list[Happening
     connection = bound.connection()
     if is_postgresql():
         rows = connection.execute(
-            f"SELECT xid::text::bigint, id, {_COLUMNS} FROM event"  # noqa: S608 - fixed text
+            f"SELECT xid::text::bigint, id, {_COLUMNS} FROM event"
             " WHERE tenant_id = %s AND (xid, id) > (%s::text::xid8, %s)"
             " AND xid < pg_snapshot_xmin(pg_current_snapshot())"
             " ORDER BY xid, id LIMIT %s",
@@ -112,17 +110,16 @@ def read_after(tenant_id: int, position: Position, limit: int) -> list[Happening
         ).fetchall()
     else:
         rows = connection.execute(
-            f"SELECT 0, id, {_COLUMNS} FROM event"  # noqa: S608 - fixed text
-            " WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
+            f"SELECT 0, id, {_COLUMNS} FROM event WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
             (tenant_id, position.id, limit),
         ).fetchall()
-    return [
-        Happening(
-            Position(row[0], row[1]), row[2], row[3], row[4], row[5], Kind(row[6]), row[7], row[8], row[9],
-            row[10], row[11], row[12], bool(row[13]), row[14],
-        )  # fmt: skip
-        for row in rows
-    ]
+    return [_happening(row) for row in rows]
+
+
+def _happening(row: Sequence[Any]) -> Happening:
+    xid, id_, tenant_id, email_id, delivery_id, recipient_id, kind, *told, ambiguous, time = row
+    about = (tenant_id, email_id, delivery_id, recipient_id)
+    return Happening(Position(xid, id_), *about, Kind(kind), *told, bool(ambiguous), time)
 
 
 def read_end(tenant_id: int) -> Position:

@@ -137,7 +137,9 @@ class Known:
 
     def template(self, tenant_id: int, invoke_name: str) -> TemplateFacts | None:
         """The tenant's template of that name, else the platform's."""
-        return self._once(("template", tenant_id, invoke_name), lambda: _read_template(tenant_id, invoke_name))
+        return self._once(
+            ("template", tenant_id, invoke_name), lambda: _read_template(tenant_id, invoke_name)
+        )
 
     def version(self, version_id: int) -> CompiledVersion:
         return self._versions.get(version_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import peewee
 from playhouse import migrations
@@ -26,8 +27,9 @@ def migrate(database: peewee.Database) -> list[str]:
     runner = migrations.Runner(database, str(DIRECTORY))
     if not isinstance(database, peewee.PostgresqlDatabase):
         return list(runner.up())
-    database.execute_sql("SELECT pg_advisory_lock(%s)", (_ADVISORY_LOCK,))
+    execute: Any = database.execute_sql
+    execute("SELECT pg_advisory_lock(%s)", (_ADVISORY_LOCK,))
     try:
         return list(runner.up())
     finally:
-        database.execute_sql("SELECT pg_advisory_unlock(%s)", (_ADVISORY_LOCK,))
+        execute("SELECT pg_advisory_unlock(%s)", (_ADVISORY_LOCK,))

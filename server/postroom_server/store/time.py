@@ -8,7 +8,7 @@ from postroom_server.store.models.base import bound
 
 def database_now() -> Millis:
     """PostgreSQL's clock. Call it inside a unit."""
-    row = bound.connection().execute(
-        "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-    ).fetchone()
+    row = (
+        bound.connection().execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").fetchone()
+    )
     return int(row[0])

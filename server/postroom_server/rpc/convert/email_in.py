@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 from postroom.v1 import attachment_pb2, email_pb2, email_service_pb2
-
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
 from postroom_server.rpc.convert.structs import params_of
 from postroom_server.rpc.convert.times import millis_of, millis_of_duration

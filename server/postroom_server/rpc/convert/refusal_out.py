@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from postroom.v1 import error_reason_pb2, refusal_pb2
-
 from postroom_server.refusals import Reason, Refusal, Violation
 from postroom_server.rpc.convert.times import duration_of
 

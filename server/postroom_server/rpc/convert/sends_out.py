@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from postroom.v1 import email_service_pb2
-
 from postroom_server.delivery.settle import Settlement
 from postroom_server.delivery.verdict import Outcome as AttemptOutcome
 from postroom_server.mail.accept import Accepted, Outcome

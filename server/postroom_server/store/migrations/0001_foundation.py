@@ -7,15 +7,16 @@ from typing import Any
 import peewee
 
 
-def up(migrator: Any, db: peewee.Database) -> None:
+def up(migrator: Any, db: Any) -> None:
     del migrator
+    execute = db.execute_sql
     script = Path(__file__).with_suffix("")
     if isinstance(db, peewee.PostgresqlDatabase):
-        db.execute_sql(script.with_suffix(".postgresql.sql").read_text(encoding="utf-8"))
+        execute(script.with_suffix(".postgresql.sql").read_text(encoding="utf-8"))
         return
     statement = ""
     for line in script.with_suffix(".sqlite.sql").read_text(encoding="utf-8").splitlines():
         statement += line + "\n"
         if sqlite3.complete_statement(statement):
-            db.execute_sql(statement)
+            execute(statement)
             statement = ""
