@@ -85,7 +85,9 @@ def test_servers_are_listed(postroom: Postroom, server: CannedServer) -> None:
             0,
         ),
         (
-            SendTestEmailResponse(phase="SMTP_PHASE_AUTH", code=535, reply="5.7.8 no", email_id=9),
+            SendTestEmailResponse(
+                phase="SMTP_PHASE_AUTH", code=535, enhanced_code="5.7.8", reply="no", email_id=9
+            ),
             "",
             "postroom: failed at AUTH: 535 5.7.8 no (email 9)\n",
             1,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from fakes import NOON, ManualClock
 from peers.configuration import ACME, AUTHOR, OPERATOR, OTHER, STRANGER, Configuration, template
-
 from postroom_server.mail.bindings import BindingRecord
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.pages import PageRequest
@@ -28,9 +28,7 @@ class World(Configuration):
         return await self.store.read(known.bound_name, tenant_id, key)
 
     async def listed(self, request: PageRequest | None = None, **options: Any) -> list[tuple[int, str]]:
-        page = await self.store.read(
-            self.bindings.list, AUTHOR, None, request or PageRequest(), **options
-        )
+        page = await self.store.read(self.bindings.list, AUTHOR, None, request or PageRequest(), **options)
         return [(binding.tenant_id, binding.biz_key) for binding in page.items]
 
 

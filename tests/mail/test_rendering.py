@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 import pytest
+
 from fakes import ManualClock
 from peers.configuration import AUTHOR, OPERATOR, STRANGER, Configuration, content, template
-
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.rendering import Preview, StoredSource
 from postroom_server.mail.template_form import ContentForm, VariableForm, VariantForm
@@ -102,9 +102,7 @@ async def test_a3_b3_unsafe_output_is_told_and_not_shown(
     world: World, body: ContentForm, value: str, field: str
 ) -> None:
     preview = await world.render(body, {"x": value})
-    assert [(v.field, v.reason) for v in preview.violations] == [
-        (f"params ({field})", Reason.UNSAFE_CONTENT)
-    ]
+    assert [(v.field, v.reason) for v in preview.violations] == [(f"params ({field})", Reason.UNSAFE_CONTENT)]
     assert (preview.rendered.subject, preview.rendered.html, preview.rendered.text) == ("", None, "")
 
 

@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+
 from fakes import NOON, ManualClock
 from peers.configuration import (
     ACME,
@@ -18,7 +19,6 @@ from peers.configuration import (
     content,
     template,
 )
-
 from postroom_server.mail.caller import Caller, Scope
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.template_form import (
@@ -125,7 +125,12 @@ async def test_an_update_makes_a_version_of_the_newest_and_the_named_fields(worl
     world.clock.advance(1000)
     renamed = dataclasses.replace(template(), name="Hello", kind=TemplateKind.BATCH)
     made = await world.change_template(renamed, "name")
-    assert (made.name, made.kind, made.version, made.approved_version) == ("Hello", TemplateKind.TRIGGER, 2, 2)
+    assert (made.name, made.kind, made.version, made.approved_version) == (
+        "Hello",
+        TemplateKind.TRIGGER,
+        2,
+        2,
+    )
     assert made.content is not None
     assert made.content.variants == content().variants
     assert (made.create_time, made.update_time) == (NOON, NOON + 1000)
@@ -151,7 +156,9 @@ async def test_what_was_discovered_goes_with_the_text_it_stood_in(world: Configu
     assert [variable.name for variable in made.content.variables] == ["a"]
 
 
-async def test_an_answer_sent_back_with_other_texts_requires_nothing_that_is_gone(world: Configuration) -> None:
+async def test_an_answer_sent_back_with_other_texts_requires_nothing_that_is_gone(
+    world: Configuration,
+) -> None:
     made = await world.new_template(template(body=content("%a%", "<p>%b%</p>")))
     assert made.content is not None
     edited = dataclasses.replace(made.content, variants=(VariantForm("en", "%a%", "<p>new</p>"),))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -19,7 +18,9 @@ SMALL = Limits(template_bytes=100, params_bytes=200, params_names=3)
 VARIANT = VariantForm("en", "Hi", "<p>Hi</p>")
 
 
-def checked(form: ContentForm, limits: Limits = SMALL, language: str = "en") -> tuple[ContentForm, list[Violation]]:
+def checked(
+    form: ContentForm, limits: Limits = SMALL, language: str = "en"
+) -> tuple[ContentForm, list[Violation]]:
     found = Findings("template.")
     content = check_content(form, found, tenant_language=language, limits=limits)
     if not found.violations:
@@ -46,7 +47,7 @@ def discovered(subject: str, html: str = "", text: str = "x") -> list[str]:
     [
         (ContentForm(), ["variants"]),
         (ContentForm(variants=(VARIANT,) * 51), ["variants"]),
-        (ContentForm(variants=(VARIANT, dataclasses.replace(VARIANT, language="EN"))), ["variants[1].language"]),
+        (ContentForm(variants=(VARIANT, VariantForm("EN", "Hi", "x"))), ["variants[1].language"]),
         (ContentForm(variants=(VARIANT, VariantForm("", "Hi", "x"))), ["variants[1].language"]),
         (ContentForm(variants=(VariantForm("e", "Hi", "x"),)), ["variants[0].language"]),
         (ContentForm(variants=(VariantForm("en", "", "x"),)), ["variants[0].subject"]),
@@ -173,7 +174,7 @@ def test_declared_and_discovered_are_256_at_most() -> None:
     [
         "<script>var a = '%x%'</script>",
         "<style>p { color: %x% }</style>",
-        "<p onclick=\"%x%\">a</p>",
+        '<p onclick="%x%">a</p>',
         "<p class=%x%>a</p>",
         "<%x%>a",
         "<a href='javascript:%x%'>a</a>",
@@ -230,7 +231,11 @@ def test_without_samples_nothing_is_rendered() -> None:
     [
         (VariableType.ANY, ["x", 1.5, True, [1.0], {"a": "b"}], [float("nan")]),
         (VariableType.STRING, ["x", "", 5.0, True], [[1.0], {}]),
-        (VariableType.INTEGER, [5.0, "5", "-12345678901234567890", 0.0], [5.5, "5.0", "", "five", True, 2.0**53]),
+        (
+            VariableType.INTEGER,
+            [5.0, "5", "-12345678901234567890", 0.0],
+            [5.5, "5.0", "", "five", True, 2.0**53],
+        ),
         (VariableType.NUMBER, [5.5, "5.5", "-1e3", 0.0], ["", "x", True, "1e999", "0x10", "nan"]),
         (VariableType.BOOLEAN, [True, False, "true", "false"], ["yes", 1.0, "True"]),
         (

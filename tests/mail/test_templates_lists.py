@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 import pytest
+
 from fakes import NOON, ManualClock
 from peers.configuration import AUTHOR, OPERATOR, STRANGER, Configuration, content, template
-
 from postroom_server.mail.pages import Count, Page, PageRequest
 from postroom_server.mail.template_form import TemplateRecord, VersionRecord
 from postroom_server.refusals import Reason, Refusal

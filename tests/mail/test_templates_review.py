@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 import pytest
+
 from fakes import NOON, ManualClock
 from peers.configuration import ACME, AUTHOR, OPERATOR, REVIEWER, STRANGER, Configuration, content, template
-
 from postroom_server.mail.template_form import TemplateRecord, VersionRecord
 from postroom_server.mail.template_rows import find_template, find_version, version_records
 from postroom_server.refusals import Reason, Refusal

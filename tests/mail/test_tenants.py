@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from fakes import NOON, ManualClock
 from peers.configuration import ACME, AUTHOR, OPERATOR, OTHER, Configuration
-
 from postroom_server.clock import DAY, HOUR
 from postroom_server.mail import tenants
 from postroom_server.mail.caller import Caller, Scope

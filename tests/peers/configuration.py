@@ -52,9 +52,7 @@ class Configuration:
         self.tenants = Tenants(clock, self.mint, settings)
         self.tenant_list = TenantList(pages)
         self.token_list = TokenList(pages)
-        self.servers = Servers(
-            clock, self.mint, self.sealer, limits, plaintext_hosts=["Relay.internal."]
-        )
+        self.servers = Servers(clock, self.mint, self.sealer, limits, plaintext_hosts=["Relay.internal."])
         self.server_list = ServerList(pages)
         self.templates = Templates(clock, self.mint, limits, settings)
         self.template_list = TemplateList(pages)

@@ -8,6 +8,7 @@ from typing import Any
 import grpc.aio
 import prometheus_client
 from google.rpc import error_details_pb2, status_pb2
+
 from peers.configuration import Configuration
 from postroom.v1 import (
     mail_server_service_pb2_grpc,
@@ -15,7 +16,6 @@ from postroom.v1 import (
     tenant_service_pb2_grpc,
     token_service_pb2_grpc,
 )
-
 from postroom_server.mail.caller import Scope
 from postroom_server.mail.recognition import Tokens
 from postroom_server.mail.servers import BreakerFacts
@@ -33,7 +33,7 @@ from postroom_server.rpc.token_servicer import TokenServicer
 
 
 class ConfigurationServices:
-    """Stubs and the tokens to call them with: `author` and `stranger` of two tenants, `operator` of the platform."""
+    """Stubs, and the metadata of those whom `let_in` has given tokens."""
 
     def __init__(
         self, configured: Configuration, breaker_of: Callable[[int], BreakerFacts | None] = lambda _: None
@@ -92,7 +92,9 @@ class Told:
     """What an error status tells."""
 
     def __init__(self, error: grpc.aio.AioRpcError) -> None:
-        status = status_pb2.Status.FromString(dict(error.trailing_metadata() or ())["grpc-status-details-bin"])
+        status = status_pb2.Status.FromString(
+            dict(error.trailing_metadata() or ())["grpc-status-details-bin"]
+        )
         self.code = error.code().name
         self.fields: list[str] = []
         info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fakes import ManualClock
 from google.protobuf import duration_pb2, field_mask_pb2, struct_pb2
+
+from fakes import ManualClock
 from peers.configuration import ACME, OTHER, Configuration
 from peers.configuration_services import ConfigurationServices, told
 from postroom.v1 import filter_pb2, template_pb2
 from postroom.v1 import template_service_pb2 as api
-
 from postroom_server.mail.caller import Scope
 from postroom_server.store.opening import OpenDatabase
 
@@ -34,9 +34,9 @@ CONTENT = template_pb2.TemplateContent(
 )
 
 
-def template(name: str = "welcome", **fields: Any) -> template_pb2.Template:
+def template(invoke_name: str = "welcome", /, **fields: Any) -> template_pb2.Template:
     given = {"name": "Welcome", "kind": template_pb2.TEMPLATE_KIND_TRIGGER, "content": CONTENT} | fields
-    return template_pb2.Template(invoke_name=name, **given)
+    return template_pb2.Template(invoke_name=invoke_name, **given)
 
 
 def mask(*paths: str) -> field_mask_pb2.FieldMask:
@@ -113,8 +113,7 @@ async def test_basic_views_leave_the_content_out(author: Author) -> None:
 
 async def test_an_update_takes_a_mask_and_a_version(author: Author) -> None:
     await author.CreateTemplate(template=template())
-    renamed = template(name="welcome", **{"content": None})
-    renamed.name = "Renamed"
+    renamed = template(name="Renamed", content=None)
     changed = (await author.UpdateTemplate(template=renamed, update_mask=mask("name"))).template
     assert (changed.version, changed.name) == (2, "Renamed")
     stale = await told(author.UpdateTemplate(template=renamed, expected_version=1))
@@ -247,7 +246,11 @@ async def test_a_render_tells_what_a_send_would_say(author: Author) -> None:
     with_params = await author.RenderTemplate(stored=stored, params=params, language="zh")
     with_samples = await author.RenderTemplate(stored=stored)
     with_nothing = await author.RenderTemplate(content=CONTENT, params=struct_pb2.Struct())
-    assert (with_params.subject, with_params.text, with_params.template_language) == ("你好 <b>", "2.5", "zh-CN")
+    assert (with_params.subject, with_params.text, with_params.template_language) == (
+        "你好 <b>",
+        "2.5",
+        "zh-CN",
+    )
     assert (with_samples.html, with_samples.template_version) == ("<p>Ann owes 2.5</p>", 1)
     assert (list(with_nothing.missing_variables), with_nothing.template_version) == (["name"], 0)
     assert with_nothing.violations[0].field == "params.name"

@@ -23,6 +23,7 @@ from postroom_server.smtp import (
     Transaction,
     probe,
 )
+from postroom_server.smtp.opening import Line, Opening
 
 BOTH_WAYS = (*OFFERS, "AUTH PLAIN LOGIN")
 USER, PASSWORD = "mailer@peer.test", "pässwörd"
@@ -174,3 +175,42 @@ async def test_nothing_stays_open_when_opening_fails() -> None:
         assert transaction.level is Level.CONNECTION
         assert not connection.is_open
         await peer.until_ended()
+
+
+async def test_a_caller_that_is_cancelled_while_the_line_is_aborted_is_cancelled() -> None:
+    async with SmtpPeer(Script({"BANNER": silence})) as peer:
+        connection = Connection(endpoint_of(peer))
+        task = asyncio.create_task(connection.send(envelope()))
+        await peer.until(lambda: len(peer.sessions) == 1)
+        connection.abort()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await peer.until_ended()
+
+
+async def test_a_line_that_opens_in_the_moment_of_cancellation_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class JustInTime(Opening):
+        async def run(self) -> Line:
+            line = await super().run()
+            asyncio.get_running_loop().call_soon(task.cancel)
+            return line
+
+    monkeypatch.setattr("postroom_server.smtp.connection.Opening", JustInTime)
+    async with SmtpPeer() as peer:
+        task = asyncio.create_task(Connection(endpoint_of(peer)).send(envelope()))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await peer.until_ended()
+    assert peer.commands == ["EHLO postroom.test"]
+
+
+async def test_an_aborted_connection_stays_closed() -> None:
+    async with SmtpPeer() as peer:
+        connection = Connection(endpoint_of(peer))
+        connection.abort()
+        transaction = await connection.send(envelope())
+    assert (transaction.phase, transaction.level) == (Phase.CONNECT, Level.LOCAL)
+    assert peer.sessions == []

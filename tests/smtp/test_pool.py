@@ -180,14 +180,18 @@ async def test_timeouts_may_be_given_for_one_mail_without_another_connection(poo
     assert len(peer.sessions) == 1
 
 
-async def test_idle_connections_are_swept(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_connections_are_swept_again_and_again(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pool_module, "SWEEP_SECONDS", 0.01)
     async with SmtpPeer() as peer:
-        await send(pool, peer, max_idle=0.03)
-        assert pool.connections == 1
-        await peer.until_ended()
-        assert pool.connections == 0
-    assert peer.commands[-1] == "QUIT"
+        for _ in range(2):
+            await send(pool, peer, max_idle=0.03)
+            assert pool.connections == 1
+            await peer.until_ended()
+            assert pool.connections == 0
+    assert len(peer.sessions) == 2
+    assert all(session.commands[-1] == "QUIT" for session in peer.sessions)
 
 
 @pytest.mark.parametrize("occasion", ["BANNER", "MAIL", "RCPT", "DATA"])

@@ -69,3 +69,9 @@ def time(message: Message, field: str) -> str:
         return ""
     value: Timestamp = getattr(message, field)
     return value.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def reply(code: int, enhanced_code: str, text: str) -> str:
+    """An SMTP reply in one line. A text that begins with its enhanced code does not get it twice."""
+    enhanced = "" if text.startswith(enhanced_code) else enhanced_code
+    return " ".join(part for part in (str(code or ""), enhanced, text) if part)

@@ -13,7 +13,7 @@ from postroom.v1 import (
     recipient_pb2,
 )
 from postroom_server.cli.connection import Connection, connected
-from postroom_server.cli.display import console, facts, json_of, table, time, word
+from postroom_server.cli.display import console, facts, json_of, reply, table, time, word
 
 _EQUAL = filter_pb2.FILTER_OPERATOR_EQUAL
 _STATES = ("PENDING", "SUCCESS", "FAILURE")
@@ -116,7 +116,7 @@ def _recipient(one: recipient_pb2.Recipient) -> tuple[object, ...]:
     return (
         one.address if role == "TO" else f"{one.address} ({role.lower()})",
         word(recipient_pb2.RecipientState, one.state),
-        _reply(one.code, one.enhanced_code, one.reply),
+        reply(one.code, one.enhanced_code, one.reply),
         one.tries,
         time(one, "next_try_time"),
     )
@@ -129,11 +129,5 @@ def _attempt(one: attempt_pb2.Attempt) -> tuple[object, ...]:
         word(attempt_pb2.SmtpPhase, one.phase),
         one.server_name,
         one.tls_version,
-        _reply(one.code, one.enhanced_code, one.reply),
+        reply(one.code, one.enhanced_code, one.reply),
     )
-
-
-def _reply(code: int, enhanced_code: str, reply: str) -> str:
-    # The text of a reply begins with its enhanced code where the server says one.
-    enhanced = "" if reply.startswith(enhanced_code) else enhanced_code
-    return " ".join(part for part in (str(code or ""), enhanced, reply) if part)

@@ -15,7 +15,7 @@ from postroom.v1 import (
     mail_server_service_pb2_grpc,
 )
 from postroom_server.cli.connection import Connection, connected
-from postroom_server.cli.display import console, json_of, one_line, table, word
+from postroom_server.cli.display import console, json_of, one_line, reply, table, word
 from postroom_server.cli.failure import CommandFailedError
 
 _TLS_MODES = ("REQUIRED", "IMPLICIT", "OPPORTUNISTIC", "OFF")
@@ -124,8 +124,7 @@ def test(connection: Connection, *, server_id: int, to: tuple[str, ...], timeout
     request = email_service_pb2.SendTestEmailRequest(server_id=server_id, to=to)
     request.timeout.FromTimedelta(timedelta(seconds=timeout))
     answer = connection.stub(email_service_pb2_grpc.EmailServiceStub).SendTestEmail(request)
-    code = str(answer.code) if answer.code else ""
-    said = one_line(" ".join(part for part in (code, answer.reply) if part))
+    said = one_line(reply(answer.code, answer.enhanced_code, answer.reply))
     if not answer.ok:
         phase = word(attempt_pb2.SmtpPhase, answer.phase)
         raise CommandFailedError(f"failed at {phase}: {said} (email {answer.email_id})")

@@ -12,10 +12,8 @@ from postroom_server.store.models import Event, bound
 from postroom_server.store.statement import insert, is_postgresql
 
 _APPEND = insert(Event, without=[Event.id])
-_COLUMNS = (
-    "tenant_id, email_id, delivery_id, recipient_id, kind, state, outcome, phase, server_id, code, enhanced,"
-    " ambiguous, time"
-)
+_NAMES = tuple(field.name for field in _APPEND.fields)
+_COLUMNS = ", ".join(_NAMES)
 
 
 class Kind(enum.StrEnum):
@@ -117,9 +115,10 @@ def read_after(tenant_id: int, position: Position, limit: int) -> list[Happening
 
 
 def _happening(row: Sequence[Any]) -> Happening:
-    xid, id_, tenant_id, email_id, delivery_id, recipient_id, kind, *told, ambiguous, time = row
-    about = (tenant_id, email_id, delivery_id, recipient_id)
-    return Happening(Position(xid, id_), *about, Kind(kind), *told, bool(ambiguous), time)
+    """`row` begins with xid and id, then has the columns of _COLUMNS."""
+    told = dict(zip(_NAMES, row[2:], strict=True))
+    told["kind"], told["ambiguous"] = Kind(told["kind"]), bool(told["ambiguous"])
+    return Happening(Position(row[0], row[1]), **told)
 
 
 def read_end(tenant_id: int) -> Position:
