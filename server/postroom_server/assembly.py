@@ -9,63 +9,25 @@ import inspect
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import prometheus_client
 import structlog
 
-from postroom.v1 import (
-    directory_service_pb2_grpc,
-    email_service_pb2_grpc,
-    mail_server_service_pb2_grpc,
-    suppression_service_pb2_grpc,
-    template_service_pb2_grpc,
-    tenant_service_pb2_grpc,
-    token_service_pb2_grpc,
-)
 from postroom_server.clock import Clock
 from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
 from postroom_server.delivery.engine import Engine, EngineSettings
-from postroom_server.delivery.trial import Trial
 from postroom_server.delivery.worker import Presence, rescue_all
-from postroom_server.mail.accept import Acceptance
-from postroom_server.mail.admission import Admission
-from postroom_server.mail.bindings import Bindings
-from postroom_server.mail.changes import Changes
-from postroom_server.mail.cursor import Cursors
-from postroom_server.mail.events import Events
-from postroom_server.mail.limits import Limits
-from postroom_server.mail.page_token import PageTokens
-from postroom_server.mail.recipients import Recipients
 from postroom_server.mail.recognition import Tokens
-from postroom_server.mail.records import Records
-from postroom_server.mail.rendering import Rendering
-from postroom_server.mail.server_list import ServerList
-from postroom_server.mail.server_test import ServerTest
-from postroom_server.mail.servers import BreakerFacts, Servers
-from postroom_server.mail.template_list import TemplateList
-from postroom_server.mail.template_review import Reviews
-from postroom_server.mail.template_versions import TemplateVersions
-from postroom_server.mail.templates import Templates
-from postroom_server.mail.tenant_list import TenantList
-from postroom_server.mail.tenants import Tenants, ensure_platform
-from postroom_server.mail.token_list import TokenList
-from postroom_server.rpc.email_sends import Sending
-from postroom_server.rpc.email_servicer import EmailServicer, Reading
+from postroom_server.mail.tenants import ensure_platform
 from postroom_server.rpc.endpoint import ConfigurationError
-from postroom_server.rpc.event_stream import Bell, EventStream
 from postroom_server.rpc.in_flight import InFlight
 from postroom_server.rpc.listener import Listener, ListenerSettings
 from postroom_server.rpc.local_channel import LocalChannel
-from postroom_server.rpc.mail_server_servicer import MailServerServicer
 from postroom_server.rpc.metrics import Metrics
 from postroom_server.rpc.scope_table import SCOPES
 from postroom_server.rpc.services import Services
 from postroom_server.rpc.stack import stack
-from postroom_server.rpc.template_servicer import TemplateServicer, TemplateUses
-from postroom_server.rpc.tenant_servicer import TenantServicer
-from postroom_server.rpc.token_servicer import TokenServicer
-from postroom_server.rpc.unserved import UnservedDirectory, UnservedSuppression
+from postroom_server.servicers import Parts, register
 from postroom_server.settings import Settings
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Memory
@@ -126,7 +88,6 @@ class _Server:
         self._settings = settings
         self._clock = clock
         self._on_fenced = on_fenced
-        self._limits = Limits(**settings.limits())
         self._in_flight = InFlight()
         self._memory = Memory()
         self._ending = contextlib.AsyncExitStack()
@@ -155,8 +116,21 @@ class _Server:
             ),
             due_now=database_now if presence else self._clock.now,
         )
-        services, tokens = self._services(database, mint, engine, endpoints, owner)
+        tokens = Tokens(store, self._clock)
         self._ending.push_async_callback(tokens.close)
+        services = Services(
+            stack(
+                clock=self._clock,
+                metrics=Metrics(self._metrics_registry(), self._clock),
+                in_flight=self._in_flight,
+                authenticate=tokens.authenticate,
+                scopes=SCOPES,
+            )
+        )
+        register(
+            services,
+            Parts(settings, self._clock, database, mint, self._memory, endpoints, engine, owner),
+        )
         if settings.only in ("", "delivery"):
             if presence is None:
                 await rescue_all(store, mint, self._clock, None)
@@ -207,94 +181,6 @@ class _Server:
 
         self._ending.push_async_callback(stop_beating)
 
-    def _services(
-        self, database: OpenDatabase, mint: IdMint, engine: Engine, endpoints: Endpoints, owner: int
-    ) -> tuple[Services, Tokens]:
-        store, clock, limits, memory = database.store, self._clock, self._limits, self._memory
-        settings = self._settings
-        tokens = Tokens(store, clock)
-        services = Services(
-            stack(
-                clock=clock,
-                metrics=Metrics(self._metrics_registry(), clock),
-                in_flight=self._in_flight,
-                authenticate=tokens.authenticate,
-                scopes=SCOPES,
-            )
-        )
-        pages = PageTokens(database.key.derive("page-tokens"))
-        acceptance = Acceptance(
-            clock,
-            mint,
-            memory,
-            Admission(clock, limits, data_folder=_data_folder(settings)),
-            limits,
-            default_language=settings.default_language,
-        )
-        bell = Bell()
-        loop = asyncio.get_running_loop()
-
-        def on_accepted(_: object) -> None:
-            engine.wake()
-            loop.call_soon_threadsafe(bell.ring)
-
-        events = Events(Cursors(database.stream_epoch))
-        email = EmailServicer(
-            store,
-            Sending(
-                memory,
-                acceptance,
-                ServerTest(acceptance, memory, clock),
-                Trial(store, memory, mint, endpoints, clock, owner=owner),
-                on_accepted,
-            ),
-            Reading(
-                Records(pages),
-                Recipients(pages),
-                Changes(clock, limits),
-                events,
-                EventStream(store, events, clock, bell=bell, poll=timedelta(milliseconds=settings.poll_ms)),
-                engine.cancel,
-            ),
-        )
-        templates = TemplateUses(
-            templates=Templates(clock, mint, limits),
-            templates_listed=TemplateList(pages),
-            versions=TemplateVersions(clock, mint, pages),
-            reviews=Reviews(clock),
-            bindings=Bindings(clock, mint, pages),
-            rendering=Rendering(memory, limits),
-        )
-        servers = Servers(
-            clock, mint, Sealer(database.key), limits, plaintext_hosts=settings.smtp_plaintext_hosts
-        )
-        services.add(email_service_pb2_grpc.add_EmailServiceServicer_to_server, email)
-        services.add(
-            template_service_pb2_grpc.add_TemplateServiceServicer_to_server,
-            TemplateServicer(store, templates),
-        )
-        services.add(
-            mail_server_service_pb2_grpc.add_MailServerServiceServicer_to_server,
-            MailServerServicer(store, servers, ServerList(pages), _breakers(engine, clock)),
-        )
-        services.add(
-            tenant_service_pb2_grpc.add_TenantServiceServicer_to_server,
-            TenantServicer(store, Tenants(clock, mint), TenantList(pages)),
-        )
-        services.add(
-            token_service_pb2_grpc.add_TokenServiceServicer_to_server,
-            TokenServicer(store, clock, mint, TokenList(pages)),
-        )
-        services.add(
-            directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server,
-            UnservedDirectory(),
-        )
-        services.add(
-            suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server,
-            UnservedSuppression(),
-        )
-        return services, tokens
-
     def _metrics_registry(self) -> prometheus_client.CollectorRegistry:
         """A registry of this server's own, served on `metrics_address` unless that is empty."""
         registry = prometheus_client.CollectorRegistry()
@@ -338,27 +224,6 @@ def _smtp_settings(settings: Settings) -> SmtpSettings:
     return SmtpSettings(
         helo_name=settings.helo_name, ca_file=str(settings.smtp_ca_file) if settings.smtp_ca_file else None
     )
-
-
-def _data_folder(settings: Settings) -> Path | None:
-    path = Address(settings.database_url).sqlite_path
-    return path.parent if path is not None else None
-
-
-def _breakers(engine: Engine, clock: Clock) -> Callable[[int], BreakerFacts | None]:
-    def facts(server_id: int) -> BreakerFacts | None:
-        breaker = engine.breaker_of(server_id)
-        if breaker is None:
-            return None
-        return BreakerFacts(
-            state=breaker.state(clock.now()).value,
-            failure_count=breaker.failures,
-            reopen_time=breaker.reopen_time or None,
-            phase=breaker.phase.value if breaker.phase else "",
-            reply=breaker.reply,
-        )
-
-    return facts
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from postroom_server.clock import Clock, Millis
 from postroom_server.mail import accepted_rows, idempotency
@@ -71,13 +71,21 @@ class Acceptance:
         checked, violations = check(draft, self._limits, self._clock.now())
         if not _may_name_user(caller, draft):
             violations.append(Violation("sender_user_id", "the token belongs to another user"))
+            violations.extend(checked.overdue if checked else ())
         refuse_all(violations)
         assert checked is not None
         return checked
 
-    def check_batch(self, caller: Caller, drafts: Sequence[Draft]) -> list[Checked | Refusal]:
-        """Checks each item by itself; refuses the whole batch only for its size."""
-        _refuse_large(drafts, self._limits)
+    def check_batch(self, caller: Caller, size: int, read: Iterable[Draft]) -> list[Checked | Refusal]:
+        """Checks each of `size` items by itself; refuses the whole batch only for its size.
+
+        Nothing is read of a batch that has too many items.
+        """
+        most = self._limits.batch_items
+        if not 1 <= size <= most:
+            refuse_all([Violation("items", f"{size} items; 1 to {most} are allowed")])
+        drafts = list(read)
+        _refuse_crowd(drafts, self._limits)
         checked: list[Checked | Refusal] = []
         for draft in drafts:
             try:
@@ -133,21 +141,23 @@ class Acceptance:
     def _accept(
         self, caller: Caller, tenant_id: int, items: Sequence[Checked], known: Known, now: Millis
     ) -> list[Outcome]:
-        try:
-            tenant = _active_tenant(known, tenant_id)
-            self._admission.check(tenant_id, len(items), tenant.limits.get("pending_per_tenant"))
-        except Refusal as refusal:
-            return [refusal] * len(items)
         request_ids = list({item.draft.request_id for item in items if item.draft.request_id})
         remembered = idempotency.find(tenant_id, METHOD, request_ids)
+        try:
+            tenant = _active_tenant(known, tenant_id)
+            # What is remembered is answered from memory, however full or paused the tenant has become.
+            fresh = sum(item.draft.request_id not in remembered for item in items)
+            if fresh:
+                self._admission.check(tenant_id, fresh, tenant.limits.get("pending_per_tenant"))
+        except Refusal as refusal:
+            return [_remembered(item.draft, remembered) or refusal for item in items]
         outcomes: list[Outcome] = []
         plans: list[Plan] = []
         for item in items:
             draft = item.draft
             try:
-                if draft.request_id and (first := remembered.get(draft.request_id)) is not None:
-                    answer = first.answer_to(draft.request_id, draft.fingerprint)
-                    outcomes.append(Accepted(answer["id"], replayed=True))
+                if (again := _remembered(draft, remembered)) is not None:
+                    outcomes.append(again)
                     continue
                 plan = self._plan(caller, tenant, known, now, item)
             except Refusal as refusal:
@@ -177,6 +187,7 @@ class Acceptance:
         run_at: Millis | None = None,
     ) -> Plan:
         draft = checked.draft
+        refuse_all(checked.overdue)
         sender = resolve_sender(
             checked.from_address, draft.from_name, tenant, servers or known.servers_for(tenant.id)
         )
@@ -236,13 +247,18 @@ def _may_name_user(caller: Caller, draft: Draft) -> bool:
     return named is None or named == caller.user_id or not caller.user_id or Scope.PLATFORM in caller.scopes
 
 
-def _refuse_large(drafts: Sequence[Draft], limits: Limits) -> None:
-    found = []
-    if not 1 <= len(drafts) <= limits.batch_items:
-        found.append(Violation("items", f"{len(drafts)} items; 1 to {limits.batch_items} are allowed"))
-    recipients = sum(len(draft.to) + len(draft.cc) + len(draft.bcc) for draft in drafts)
-    if recipients > limits.batch_recipients:
-        found.append(
-            Violation("items", f"{recipients} recipients over all; at most {limits.batch_recipients}")
-        )
-    refuse_all(found)
+def _remembered(draft: Draft, remembered: Mapping[str, idempotency.Remembered]) -> Outcome | None:
+    """The first answer to this request_id, or the refusal of another request under it."""
+    first = remembered.get(draft.request_id) if draft.request_id else None
+    if first is None:
+        return None
+    try:
+        return Accepted(first.answer_to(draft.request_id, draft.fingerprint)["id"], replayed=True)
+    except Refusal as refusal:
+        return refusal
+
+
+def _refuse_crowd(drafts: Sequence[Draft], limits: Limits) -> None:
+    count = sum(len(draft.to) + len(draft.cc) + len(draft.bcc) for draft in drafts)
+    if count > limits.batch_recipients:
+        refuse_all([Violation("items", f"{count} recipients over all; at most {limits.batch_recipients}")])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -30,6 +31,9 @@ _REQUEST_ID_CHARACTERS = 255
 _SUBJECT_CHARACTERS = 998
 _NAME_CHARACTERS = 200
 _LABEL_CHARACTERS = 256
+_PATH_CHARACTERS = 254  # as long as an address
+_OUR_HEADERS = "x-postroom-"
+_RECIPIENT_PARAMS = "template.recipient_params"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Checked:
     language: str  # "" or a BCP 47 tag
     params_json: str | None
     recipient_params: Mapping[str, Mapping[str, Any]]  # by normalised address
+    # Wrong only since time has passed: refused when it is accepted, but not when it is replayed.
+    overdue: tuple[Violation, ...] = ()
 
     @property
     def recipient_count(self) -> int:
@@ -53,23 +59,28 @@ class Checked:
 
 def check(draft: Draft, limits: Limits, now: Millis) -> tuple[Checked | None, list[Violation]]:
     """Checks a draft. Returns the checked draft and no violations, or None and all of them."""
-    found: list[Violation] = []
+    found = list(draft.unreadable)
     to, cc, bcc = _recipients(draft, limits, found)
     from_address = ""
     if draft.from_address:
         from_address = _address("from_address", draft.from_address, found)
+    reply_to: tuple[str, ...] = ()
     if len(draft.reply_to) > limits.reply_to:
         found.append(Violation("reply_to", f"at most {limits.reply_to} addresses"))
-    reply_to = tuple(_address(f"reply_to[{i}]", text, found) for i, text in enumerate(draft.reply_to))
+    elif draft.reply_to:
+        reply_to = tuple(_address(f"reply_to[{i}]", text, found) for i, text in enumerate(draft.reply_to))
     _texts(draft, found)
-    _times(draft, limits, now, found)
+    overdue = _times(draft, limits, now, found)
     _mapping_limits(draft, limits, found)
     _files(draft.files, limits, found)
-    params_json, recipient_params = _body(draft, limits, found)
+    params_json, recipient_params = _body(draft, to, limits, found)
     tag = _language(draft.language, found)
     if found:
-        return None, found
-    return Checked(draft, to, cc, bcc, from_address, reply_to, tag, params_json, recipient_params), found
+        return None, [*found, *overdue]
+    return (
+        Checked(draft, to, cc, bcc, from_address, reply_to, tag, params_json, recipient_params, overdue),
+        found,
+    )
 
 
 def _recipients(
@@ -130,39 +141,64 @@ def _texts(draft: Draft, found: list[Violation]) -> None:
         found.append(Violation("biz_key", "must be upper-case letters, digits and underscores, at most 64"))
 
 
-def _times(draft: Draft, limits: Limits, now: Millis, found: list[Violation]) -> None:
+def _times(draft: Draft, limits: Limits, now: Millis, found: list[Violation]) -> tuple[Violation, ...]:
     if draft.schedule_time is not None and draft.schedule_time > now + limits.longest_schedule:
         found.append(Violation("schedule_time", "is more than a year away"))
     due = max(now, draft.schedule_time or now)
     if draft.expire_time is not None and draft.expire_time <= due:
-        found.append(Violation("expire_time", "must be after the mail is due"))
+        return (Violation("expire_time", "must be after the mail is due"),)
+    return ()
 
 
 def _mapping_limits(draft: Draft, limits: Limits, found: list[Violation]) -> None:
+    # Of what is too much the single entries are not looked at: that would be work without bounds.
     if len(draft.labels) > limits.labels:
-        found.append(Violation("labels", f"at most {limits.labels}"))
-    for name, value in draft.labels.items():
-        if not _LABEL_NAME.fullmatch(name):
-            found.append(Violation(f"labels[{name!r}]", "a name is 1 to 63 of a-z, 0-9, _, . and -"))
-        if len(value) > _LABEL_CHARACTERS or check_text(value):
-            found.append(Violation(f"labels[{name!r}]", f"at most {_LABEL_CHARACTERS} printable characters"))
+        found.append(Violation("labels", f"{len(draft.labels)} labels; at most {limits.labels}"))
+    else:
+        for name, value in draft.labels.items():
+            if not _LABEL_NAME.fullmatch(name):
+                found.append(Violation(_entry("labels", name), "a name is 1 to 63 of a-z, 0-9, _, . and -"))
+            if len(value) > _LABEL_CHARACTERS or check_text(value):
+                found.append(
+                    Violation(_entry("labels", name), f"at most {_LABEL_CHARACTERS} printable characters")
+                )
     if len(draft.headers) > limits.headers:
-        found.append(Violation("headers", f"at most {limits.headers}"))
-    for name, value in draft.headers.items():
-        if problem := check_header(name, value):
-            found.append(Violation(f"headers[{name!r}]", problem))
+        found.append(Violation("headers", f"{len(draft.headers)} headers; at most {limits.headers}"))
+    else:
+        _headers(draft.headers, found)
+
+
+def _headers(headers: Mapping[str, str], found: list[Violation]) -> None:
+    seen: set[str] = set()
+    for name, value in headers.items():
+        lower = name.lower()
+        if lower.startswith(_OUR_HEADERS):
+            found.append(Violation(_entry("headers", name), "is not a header that callers may set"))
+        elif problem := check_header(name, value):
+            found.append(Violation(_entry("headers", name), problem))
+        elif lower in seen:
+            found.append(Violation(_entry("headers", name), "is given twice: names differ not by case"))
+        seen.add(lower)
+
+
+def _entry(field: str, key: str) -> str:
+    """The path of one entry of a map. A key of any length makes a path that can be read."""
+    return f"{field}[{key[:_PATH_CHARACTERS]!r}]"
 
 
 def _files(files: Iterable[File], limits: Limits, found: list[Violation]) -> None:
     listed = list(files)
     if len(listed) > limits.attachments:
         found.append(Violation("attachments", f"{len(listed)} files; at most {limits.attachments}"))
+        return
     total = 0
     content_ids: set[str] = set()
     for i, file in enumerate(listed):
         field = f"attachments[{i}]"
         if not file.name or len(file.name) > _NAME_CHARACTERS or check_text(file.name):
             found.append(Violation(f"{field}.name", f"1 to {_NAME_CHARACTERS} printable characters"))
+        elif "/" in file.name or "\\" in file.name:
+            found.append(Violation(f"{field}.name", "is a path; give the name alone"))
         if file.content_type and not _CONTENT_TYPE.fullmatch(file.content_type):
             found.append(
                 Violation(f"{field}.content_type", "must look like type/subtype, without parameters")
@@ -199,7 +235,7 @@ def _files(files: Iterable[File], limits: Limits, found: list[Violation]) -> Non
 
 
 def _body(
-    draft: Draft, limits: Limits, found: list[Violation]
+    draft: Draft, to: tuple[str, ...], limits: Limits, found: list[Violation]
 ) -> tuple[str | None, Mapping[str, Mapping[str, Any]]]:
     if draft.has_verification:
         found.append(Violation("verification", "verification codes are not served by this release"))
@@ -208,7 +244,7 @@ def _body(
         _custom(draft, body, limits, found)
         return None, {}
     if isinstance(body, TemplateBody):
-        return _template(draft, body, limits, found)
+        return _template(draft, body, to, limits, found)
     found.append(Violation("body", "either template or custom is required"))
     return None, {}
 
@@ -226,7 +262,7 @@ def _custom(draft: Draft, body: CustomBody, limits: Limits, found: list[Violatio
 
 
 def _template(
-    draft: Draft, body: TemplateBody, limits: Limits, found: list[Violation]
+    draft: Draft, body: TemplateBody, to: tuple[str, ...], limits: Limits, found: list[Violation]
 ) -> tuple[str | None, Mapping[str, Mapping[str, Any]]]:
     if body.invoke_name and not _INVOKE_NAME.fullmatch(body.invoke_name):
         found.append(Violation("template.invoke_name", "1 to 64 of A-Z, a-z, 0-9, _, . and -"))
@@ -236,21 +272,40 @@ def _template(
                 "biz_key", "name the template, or the business key it is bound to", Reason.BIZ_KEY_REQUIRED
             )
         )
-    if body.recipient_params and draft.copy_mode is CopyMode.SHARED:
-        found.append(
-            Violation(
-                "template.recipient_params", "one shared copy cannot differ per recipient; use SEPARATE"
-            )
-        )
     params_json = _params("template.params", body.params, limits, found)
+    if not body.recipient_params:
+        return params_json, {}
+    if draft.copy_mode is CopyMode.SHARED:
+        found.append(
+            Violation(_RECIPIENT_PARAMS, "one shared copy cannot differ per recipient; use SEPARATE")
+        )
+    return params_json, _recipient_params(draft, body, to, limits, found)
+
+
+def _recipient_params(
+    draft: Draft, body: TemplateBody, to: tuple[str, ...], limits: Limits, found: list[Violation]
+) -> Mapping[str, Mapping[str, Any]]:
+    count = len(body.recipient_params)
+    if count > limits.recipients_per_email:
+        found.append(
+            Violation(_RECIPIENT_PARAMS, f"{count} addresses; at most {limits.recipients_per_email}")
+        )
+        return {}
     by_address: dict[str, Mapping[str, Any]] = {}
+    named = frozenset(to)
     for text, params in body.recipient_params.items():
-        field = f"template.recipient_params[{text!r}]"
+        field = _entry(_RECIPIENT_PARAMS, text)
         parsed = _address(field, text, found)
         _params(field, params, limits, found)
-        if parsed:
-            by_address[parsed] = params
-    return params_json, by_address
+        if not parsed:
+            continue
+        if parsed in by_address:
+            found.append(Violation(field, "names the same recipient as another entry"))
+        elif parsed not in named and (named or not draft.to):
+            # Unless none of `to` could be read: then that is what is wrong.
+            found.append(Violation(field, "is no To recipient"))
+        by_address[parsed] = params
+    return by_address
 
 
 def _params(field: str, params: Mapping[str, Any], limits: Limits, found: list[Violation]) -> str | None:
@@ -258,10 +313,26 @@ def _params(field: str, params: Mapping[str, Any], limits: Limits, found: list[V
         return None
     if len(params) > limits.params_names:
         found.append(Violation(field, f"{len(params)} names; at most {limits.params_names}"))
-    text = as_json(params)
+    try:
+        text = json.dumps(params, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        found.extend(
+            Violation(f"{field}.{name[:_PATH_CHARACTERS]}", "holds a number that is not finite")
+            for name, value in params.items()
+            if not _is_finite(value)
+        )
+        return None
     if len(text) > limits.params_bytes // 4 and len(text.encode("utf-8", "replace")) > limits.params_bytes:
         found.append(Violation(field, f"at most {limits.params_bytes} bytes as JSON"))
     return text
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, list) or all(map(_is_finite, value))
 
 
 def _language(text: str, found: list[Violation]) -> str:

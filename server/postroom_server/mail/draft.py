@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import mimetypes
 from collections.abc import Mapping
 from typing import Any
 
 from postroom_server.clock import Millis
+from postroom_server.refusals import Violation
+
+# Not the module's own functions: those also read the machine's files, and would guess by where they run.
+_TYPES = mimetypes.MimeTypes()
+_ANY_TYPE = "application/octet-stream"
 
 
 class CopyMode(enum.StrEnum):
@@ -39,6 +45,16 @@ class File:
     content_id: str = ""
     content: bytes | None = None
     url: str = ""
+
+    @property
+    def media_type(self) -> str:
+        """The type as given, else guessed from the name. A guess is never one that would be refused."""
+        if self.content_type:
+            return self.content_type
+        guess, encoding = _TYPES.guess_type(f"/{self.name}")
+        if guess is None or encoding is not None or guess.startswith(("multipart/", "message/")):
+            return _ANY_TYPE
+        return guess
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +88,4 @@ class Draft:
     has_audience: bool = False
     has_verification: bool = False
     validate_only: bool = False
+    unreadable: tuple[Violation, ...] = ()  # what could not be said in the fields above

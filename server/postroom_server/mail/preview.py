@@ -45,7 +45,7 @@ def preview(acceptance: Acceptance, memory: Memory, caller: Caller, checked: Che
         entity.encode_attachment(
             entity.Attachment(
                 file.name,
-                file.content_type or "application/octet-stream",
+                file.media_type,
                 file.content or b"",
                 file.content_id or None,
             )

@@ -19,7 +19,7 @@ class Sender:
 def resolve_sender(
     wanted_address: str, wanted_name: str, tenant: TenantFacts, servers: tuple[ServerFacts, ...]
 ) -> Sender:
-    """Settles the From of a mail: the caller's, else the tenant's, else the first server's own.
+    """Settles the From of a mail: the caller's, else the tenant's, else that of the first server that has one.
 
     Raises NO_MAIL_SERVER when the tenant has none, SENDER_NOT_ALLOWED when the tenant's domains or
     every server refuse the address, INVALID_FIELD when nobody names one.
@@ -37,8 +37,20 @@ def resolve_sender(
     if carrier is None:
         _refuse(chosen, "no mail server of the tenant allows this sender")
     assert carrier is not None
-    name = wanted_name or tenant.from_name or carrier.from_name or ""
-    return Sender(chosen, name, carrier.subject_prefix)
+    return Sender(chosen, wanted_name or _default_name(chosen, tenant, servers), carrier.subject_prefix)
+
+
+def may_carry(server: ServerFacts, sender: str, tenant: TenantFacts) -> bool:
+    """Whether both the tenant's domains and the server let this address be in From."""
+    mine = not tenant.sender_domains or address.domain(sender) in tenant.sender_domains
+    return mine and server.allows(sender)
+
+
+def _default_name(chosen: str, tenant: TenantFacts, servers: tuple[ServerFacts, ...]) -> str:
+    """The display name that goes with this address: whoever has it as default says what it is called."""
+    if chosen == tenant.from_address:
+        return tenant.from_name or ""
+    return next((server.from_name for server in servers if server.from_address == chosen), "") or ""
 
 
 def _refuse(sender: str, why: str) -> None:

@@ -9,9 +9,10 @@ from postroom_server.mail.accept import Acceptance
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.checks import Checked
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, TemplateBody
+from postroom_server.mail.senders import may_carry
 from postroom_server.mail.tenancy import tenant_of
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
-from postroom_server.store.known import Known, Memory, ServerFacts
+from postroom_server.store.known import Known, Memory, ServerFacts, TenantFacts
 from postroom_server.store.models import PLATFORM_TENANT
 
 BIZ_KEY = "CHANNEL_TEST"
@@ -59,12 +60,14 @@ class ServerTest:
         Says what the template bound to CHANNEL_TEST says, or, while none is bound, a sentence of our own.
         """
         known = self._memory.current()
-        server = _server(known, asked)
+        tenant, server = known.tenant(asked.tenant_id), _server(known, asked)
         bound = known.bound_name(asked.tenant_id, BIZ_KEY) is not None
-        checked = self._check(caller, asked, server, bound)
+        checked = self._check(caller, asked, server, tenant, bound)
         return self._acceptance.accept_for_server(caller, checked, server)
 
-    def _check(self, caller: Caller, asked: Asked, server: ServerFacts, bound: bool) -> Checked:
+    def _check(
+        self, caller: Caller, asked: Asked, server: ServerFacts, tenant: TenantFacts | None, bound: bool
+    ) -> Checked:
         body: TemplateBody | CustomBody
         if bound:
             body, subject = TemplateBody(params={"channelType": server.name}), ""
@@ -80,7 +83,7 @@ class ServerTest:
             urgent=True,
             tenant_id=asked.tenant_id,
             sender_user_id=asked.sender_user_id,
-            from_address=_sender_of(server),
+            from_address=_sender_of(server, tenant),
             expire_time=self._clock.now() + asked.timeout + MINUTE,
         )
         return self._acceptance.check(caller, draft)
@@ -88,11 +91,12 @@ class ServerTest:
 
 def _server(known: Known, asked: Asked) -> ServerFacts:
     """The tenant's own server, or a platform server that carries its mail; disabled ones too."""
-    server = known.server(asked.server_id)
+    carriers = {server.id: server for server in known.servers_for(asked.tenant_id)}
+    # As it carries this tenant's mail, where it does: with the senders that it takes from this tenant.
+    server = carriers.get(asked.server_id) or known.server(asked.server_id)
     if server is not None:
-        carries = {s.id for s in known.servers_for(asked.tenant_id)}
         own = server.tenant_id == asked.tenant_id
-        if own or (server.tenant_id == PLATFORM_TENANT and (server.id in carries or not carries)):
+        if own or (server.tenant_id == PLATFORM_TENANT and (server.id in carriers or not carriers)):
             return server
     raise Refusal(
         Reason.MAIL_SERVER_NOT_FOUND,
@@ -101,6 +105,7 @@ def _server(known: Known, asked: Asked) -> ServerFacts:
     )
 
 
-def _sender_of(server: ServerFacts) -> str:
-    """The server's own sender, which it surely allows; empty leaves the choice to the tenant's default."""
-    return server.from_address or ""
+def _sender_of(server: ServerFacts, tenant: TenantFacts | None) -> str:
+    """The server's own sender where it may be used; empty leaves the choice to the tenant's default."""
+    own = server.from_address or ""
+    return own if tenant is not None and own and may_carry(server, own, tenant) else ""

@@ -22,6 +22,7 @@ class ChosenTemplate:
     kind: str
     version_id: int
     language: str  # the variant's
+    html: bool  # whether the variant has an HTML part
 
 
 def find_template(body: TemplateBody, biz_key: str, tenant_id: int, known: Known) -> TemplateFacts:
@@ -57,8 +58,9 @@ def choose_template(
         )
     version = known.version(template.approved_version_id)
     tag = language.choose(wanted, tuple(version.variants), version.default_language)
-    _check_values(checked, body, version.variants[tag])
-    return ChosenTemplate(template.invoke_name, template.kind, version.id, tag)
+    variant = version.variants[tag]
+    _check_values(checked, body, variant)
+    return ChosenTemplate(template.invoke_name, template.kind, version.id, tag, bool(variant.content.html))
 
 
 def _check_values(checked: Checked, body: TemplateBody, compiled: CompiledTemplate) -> None:

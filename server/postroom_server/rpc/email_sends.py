@@ -18,8 +18,8 @@ from postroom_server.rpc.call import current_caller
 from postroom_server.rpc.convert.email_in import draft_of, timeout_of
 from postroom_server.rpc.convert.sends_out import (
     accepted_message,
+    batch_message,
     preview_message,
-    result_message,
     trial_message,
 )
 from postroom_server.store.known import Memory
@@ -63,10 +63,10 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
         self, request: email_service_pb2.BatchSendEmailsRequest, context: _Context
     ) -> email_service_pb2.BatchSendEmailsResponse:
         caller = current_caller()
-        items = self._acceptance.check_batch(caller, [draft_of(item) for item in request.items])
+        items = self._acceptance.check_batch(caller, len(request.items), map(draft_of, request.items))
         unit = functools.partial(self._acceptance.accept_many, caller, items)
         outcomes = await self._store.write_then(self._on_accepted, unit)
-        return email_service_pb2.BatchSendEmailsResponse(results=map(result_message, outcomes))
+        return batch_message(outcomes)
 
     async def SendTestEmail(
         self, request: email_service_pb2.SendTestEmailRequest, context: _Context

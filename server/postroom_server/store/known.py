@@ -81,9 +81,10 @@ class ServerFacts:
     from_name: str | None
     subject_prefix: str | None
     state: str
+    any_sender: bool = False  # what empty allowed_senders mean
 
     def allows(self, address: str) -> bool:
-        if not self.allowed_senders:
+        if self.any_sender:
             return True
         lowered = address.lower()
         return lowered in self.allowed_senders or "@" + lowered.rpartition("@")[2] in self.allowed_senders

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
 from postroom.v1 import attachment_pb2, email_pb2, email_service_pb2
+from postroom_server.clock import Millis
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
+from postroom_server.refusals import Violation
 from postroom_server.rpc.convert.structs import params_of
-from postroom_server.rpc.convert.times import millis_of, millis_of_duration
+from postroom_server.rpc.convert.times import is_time, millis_of, millis_of_duration
 
 _FINGERPRINT_VERSION = b"\x01"
+_COPY_MODES = {
+    email_pb2.COPY_MODE_UNSPECIFIED: CopyMode.SEPARATE,
+    email_pb2.COPY_MODE_SEPARATE: CopyMode.SEPARATE,
+    email_pb2.COPY_MODE_SHARED: CopyMode.SHARED,
+}
+_GUARANTEES = {
+    email_pb2.GUARANTEE_UNSPECIFIED: False,
+    email_pb2.GUARANTEE_AT_LEAST_ONCE: False,
+    email_pb2.GUARANTEE_AT_MOST_ONCE: True,
+}
 
 
 def draft_of(request: email_service_pb2.SendEmailRequest) -> Draft:
+    """The request as a draft. It refuses nothing: what cannot be read is `unreadable`, for the draft's checks."""
+    unreadable: list[Violation] = []
+    copy_mode = _COPY_MODES.get(request.copy_mode)
+    if copy_mode is None:
+        unreadable.append(_unknown("copy_mode", request.copy_mode))
+    at_most_once = _GUARANTEES.get(request.guarantee)
+    if at_most_once is None:
+        unreadable.append(_unknown("guarantee", request.guarantee))
     return Draft(
         body=_body(request),
         to=tuple(request.to),
@@ -28,11 +49,11 @@ def draft_of(request: email_service_pb2.SendEmailRequest) -> Draft:
         from_name=request.from_name,
         reply_to=tuple(request.reply_to),
         files=tuple(_file(attachment) for attachment in request.attachments),
-        schedule_time=millis_of(request.schedule_time) if request.HasField("schedule_time") else None,
-        expire_time=millis_of(request.expire_time) if request.HasField("expire_time") else None,
+        schedule_time=_time(request, "schedule_time", unreadable),
+        expire_time=_time(request, "expire_time", unreadable),
         urgent=request.urgent,
-        copy_mode=(CopyMode.SHARED if request.copy_mode == email_pb2.COPY_MODE_SHARED else CopyMode.SEPARATE),
-        at_most_once=request.guarantee == email_pb2.GUARANTEE_AT_MOST_ONCE,
+        copy_mode=copy_mode or CopyMode.SEPARATE,
+        at_most_once=bool(at_most_once),
         ignore_suppression=request.ignore_suppression,
         labels=dict(request.labels),
         headers=dict(request.headers),
@@ -41,6 +62,7 @@ def draft_of(request: email_service_pb2.SendEmailRequest) -> Draft:
         has_audience=request.HasField("audience") and not request.to,
         has_verification=request.HasField("verification"),
         validate_only=request.validate_only,
+        unreadable=tuple(unreadable),
     )
 
 
@@ -51,6 +73,24 @@ def fingerprint(request: email_service_pb2.SendEmailRequest) -> bytes:
     plain.DiscardUnknownFields()
     plain.ClearField("request_id")
     return hashlib.sha256(_FINGERPRINT_VERSION + plain.SerializeToString(deterministic=True)).digest()
+
+
+def _unknown(field: str, number: int) -> Violation:
+    return Violation(field, f"{number} is no value that this server knows")
+
+
+def _time(
+    request: email_service_pb2.SendEmailRequest,
+    field: Literal["schedule_time", "expire_time"],
+    unreadable: list[Violation],
+) -> Millis | None:
+    if not request.HasField(field):
+        return None
+    stamp = getattr(request, field)
+    if not is_time(stamp):
+        unreadable.append(Violation(field, "is not a time of the years 1 to 9999"))
+        return None
+    return millis_of(stamp)
 
 
 def _body(request: email_service_pb2.SendEmailRequest) -> TemplateBody | CustomBody | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from postroom.v1 import email_service_pb2
 from postroom_server.delivery.settle import Settlement
 from postroom_server.delivery.verdict import Outcome as AttemptOutcome
@@ -10,14 +12,22 @@ from postroom_server.mail.preview import Preview
 from postroom_server.refusals import Refusal
 from postroom_server.rpc.convert.refusal_out import refusal_message
 
+_REFUSALS_BYTES = 3 << 20
+
 
 def accepted_message(accepted: Accepted) -> email_service_pb2.SendEmailResponse:
     return email_service_pb2.SendEmailResponse(id=accepted.id, replayed=accepted.replayed)
 
 
-def result_message(outcome: Outcome) -> email_service_pb2.BatchSendEmailsResult:
+def batch_message(outcomes: Sequence[Outcome]) -> email_service_pb2.BatchSendEmailsResponse:
+    """All results. Refusals share 3 MiB evenly: an answer too big to be read would hide what was accepted."""
+    room = _REFUSALS_BYTES // max(1, len(outcomes))
+    return email_service_pb2.BatchSendEmailsResponse(results=[_result(one, room) for one in outcomes])
+
+
+def _result(outcome: Outcome, room: int) -> email_service_pb2.BatchSendEmailsResult:
     if isinstance(outcome, Refusal):
-        return email_service_pb2.BatchSendEmailsResult(refusal=refusal_message(outcome))
+        return email_service_pb2.BatchSendEmailsResult(refusal=refusal_message(outcome, room))
     accepted = email_service_pb2.AcceptedEmail(id=outcome.id, replayed=outcome.replayed)
     return email_service_pb2.BatchSendEmailsResult(accepted=accepted)
 

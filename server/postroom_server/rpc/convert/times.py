@@ -8,6 +8,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from postroom_server.clock import Millis
 
 
+# What a Timestamp may hold (google/protobuf/timestamp.proto): the years 1 to 9999.
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+
+
+def is_time(stamp: Timestamp) -> bool:
+    """Whether a Timestamp is one at all: on the wire any two numbers can come as one."""
+    return _FIRST_SECOND <= stamp.seconds <= _LAST_SECOND and 0 <= stamp.nanos < 1_000_000_000
+
+
 def millis_of(stamp: Timestamp) -> Millis:
     return stamp.seconds * 1000 + stamp.nanos // 1_000_000
 

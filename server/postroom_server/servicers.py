@@ -1,0 +1,181 @@
+"""Makes the servicers of every service over their use cases, and registers them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from datetime import timedelta
+
+from postroom.v1 import (
+    directory_service_pb2_grpc,
+    email_service_pb2_grpc,
+    mail_server_service_pb2_grpc,
+    suppression_service_pb2_grpc,
+    template_service_pb2_grpc,
+    tenant_service_pb2_grpc,
+    token_service_pb2_grpc,
+)
+from postroom_server.clock import Clock
+from postroom_server.delivery.endpoints import Endpoints
+from postroom_server.delivery.engine import Engine
+from postroom_server.delivery.trial import Trial
+from postroom_server.mail.accept import Acceptance
+from postroom_server.mail.admission import Admission
+from postroom_server.mail.bindings import Bindings
+from postroom_server.mail.changes import Changes
+from postroom_server.mail.cursor import Cursors
+from postroom_server.mail.events import Events
+from postroom_server.mail.limits import Limits
+from postroom_server.mail.page_token import PageTokens
+from postroom_server.mail.recipients import Recipients
+from postroom_server.mail.records import Records
+from postroom_server.mail.rendering import Rendering
+from postroom_server.mail.server_list import ServerList
+from postroom_server.mail.server_test import ServerTest
+from postroom_server.mail.servers import BreakerFacts, Servers
+from postroom_server.mail.template_list import TemplateList
+from postroom_server.mail.template_review import Reviews
+from postroom_server.mail.template_versions import TemplateVersions
+from postroom_server.mail.templates import Templates
+from postroom_server.mail.tenant_list import TenantList
+from postroom_server.mail.tenants import Tenants
+from postroom_server.mail.token_list import TokenList
+from postroom_server.rpc.email_sends import Sending
+from postroom_server.rpc.email_servicer import EmailServicer, Reading
+from postroom_server.rpc.event_stream import Bell, EventStream
+from postroom_server.rpc.mail_server_servicer import MailServerServicer
+from postroom_server.rpc.services import Services
+from postroom_server.rpc.template_servicer import TemplateServicer, TemplateUses
+from postroom_server.rpc.tenant_servicer import TenantServicer
+from postroom_server.rpc.token_servicer import TokenServicer
+from postroom_server.rpc.unserved import UnservedDirectory, UnservedSuppression
+from postroom_server.settings import Settings
+from postroom_server.store.ids import IdMint
+from postroom_server.store.known import Memory
+from postroom_server.store.opening import Address, OpenDatabase
+from postroom_server.store.sealing import Sealer
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parts:
+    """What use cases are made of."""
+
+    settings: Settings
+    clock: Clock
+    database: OpenDatabase
+    mint: IdMint
+    memory: Memory
+    endpoints: Endpoints
+    engine: Engine
+    owner: int  # of leases made here
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(**self.settings.limits())
+
+    @property
+    def pages(self) -> PageTokens:
+        return PageTokens(self.database.key.derive("page-tokens"))
+
+
+def register(services: Services, parts: Parts) -> None:
+    """Registers every service of the contract. Call it in the event loop that will serve them."""
+    store, clock, mint, pages = parts.database.store, parts.clock, parts.mint, parts.pages
+    services.add(email_service_pb2_grpc.add_EmailServiceServicer_to_server, _email(parts))
+    services.add(template_service_pb2_grpc.add_TemplateServiceServicer_to_server, _template(parts))
+    services.add(mail_server_service_pb2_grpc.add_MailServerServiceServicer_to_server, _mail_server(parts))
+    services.add(
+        tenant_service_pb2_grpc.add_TenantServiceServicer_to_server,
+        TenantServicer(store, Tenants(clock, mint), TenantList(pages)),
+    )
+    services.add(
+        token_service_pb2_grpc.add_TokenServiceServicer_to_server,
+        TokenServicer(store, clock, mint, TokenList(pages)),
+    )
+    services.add(directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server, UnservedDirectory())
+    services.add(suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server, UnservedSuppression())
+
+
+def _email(parts: Parts) -> EmailServicer:
+    store, clock, memory, limits = parts.database.store, parts.clock, parts.memory, parts.limits
+    path = Address(parts.settings.database_url).sqlite_path
+    acceptance = Acceptance(
+        clock,
+        parts.mint,
+        memory,
+        Admission(clock, limits, data_folder=path.parent if path is not None else None),
+        limits,
+        default_language=parts.settings.default_language,
+    )
+    bell = Bell()
+    loop = asyncio.get_running_loop()
+
+    def on_accepted(_: object) -> None:
+        parts.engine.wake()
+        loop.call_soon_threadsafe(bell.ring)
+
+    events = Events(Cursors(parts.database.stream_epoch))
+    poll = timedelta(milliseconds=parts.settings.poll_ms)
+    return EmailServicer(
+        store,
+        Sending(
+            memory,
+            acceptance,
+            ServerTest(acceptance, memory, clock),
+            Trial(store, memory, parts.mint, parts.endpoints, clock, owner=parts.owner),
+            on_accepted,
+        ),
+        Reading(
+            Records(parts.pages),
+            Recipients(parts.pages),
+            Changes(clock, limits),
+            events,
+            EventStream(store, events, clock, bell=bell, poll=poll),
+            parts.engine.cancel,
+        ),
+    )
+
+
+def _template(parts: Parts) -> TemplateServicer:
+    clock, mint, limits, pages = parts.clock, parts.mint, parts.limits, parts.pages
+    return TemplateServicer(
+        parts.database.store,
+        TemplateUses(
+            templates=Templates(clock, mint, limits),
+            templates_listed=TemplateList(pages),
+            versions=TemplateVersions(clock, mint, pages),
+            reviews=Reviews(clock),
+            bindings=Bindings(clock, mint, pages),
+            rendering=Rendering(parts.memory, limits),
+        ),
+    )
+
+
+def _mail_server(parts: Parts) -> MailServerServicer:
+    servers = Servers(
+        parts.clock,
+        parts.mint,
+        Sealer(parts.database.key),
+        parts.limits,
+        plaintext_hosts=parts.settings.smtp_plaintext_hosts,
+    )
+    return MailServerServicer(
+        parts.database.store, servers, ServerList(parts.pages), _breakers(parts.engine, parts.clock)
+    )
+
+
+def _breakers(engine: Engine, clock: Clock) -> Callable[[int], BreakerFacts | None]:
+    def facts(server_id: int) -> BreakerFacts | None:
+        breaker = engine.breaker_of(server_id)
+        if breaker is None:
+            return None
+        return BreakerFacts(
+            state=breaker.state(clock.now()).value,
+            failure_count=breaker.failures,
+            reopen_time=breaker.reopen_time or None,
+            phase=breaker.phase.value if breaker.phase else "",
+            reply=breaker.reply,
+        )
+
+    return facts
