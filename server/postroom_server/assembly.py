@@ -112,7 +112,9 @@ class _Server:
             self._clock,
             owner=owner,
             settings=EngineSettings(
-                capacity=8 * settings.delivery_slots, poll_seconds=settings.poll_ms / 1000
+                capacity=8 * settings.delivery_slots,
+                server_slots=settings.server_connections,
+                poll_seconds=settings.poll_ms / 1000,
             ),
             due_now=database_now if presence else self._clock.now,
         )

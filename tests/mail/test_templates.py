@@ -153,7 +153,7 @@ async def test_what_was_discovered_goes_with_the_text_it_stood_in(world: Configu
     await world.new_template(template(body=content("%a%", "<p>%b%</p>")))
     made = await world.change_template(template(body=content("%a%", "<p>new</p>")), "content.variants")
     assert made.content is not None
-    assert [variable.name for variable in made.content.variables] == ["a"]
+    assert made.content.variables == (VariableForm("a", required=True, declared=False),)
 
 
 async def test_an_answer_sent_back_with_other_texts_requires_nothing_that_is_gone(

@@ -34,6 +34,7 @@ Servers = dict[int, tuple[ServerFacts, ...]]
 @dataclasses.dataclass(frozen=True, slots=True)
 class EngineSettings:
     capacity: int = 512  # deliveries leased at a time
+    server_slots: int = 16  # connections to a server that names no number
     poll_seconds: float = 0.25
     store_pause_seconds: float = 1.0  # after the database did not answer
 
@@ -68,6 +69,7 @@ class Engine:
             endpoints,
             clock,
             owner=owner,
+            server_slots=settings.server_slots,
             report=self._settler.report,
             uniform=uniform,
         )

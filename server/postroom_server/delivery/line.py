@@ -30,8 +30,9 @@ class Job:
 class Line:
     """Per server, so that a dead one holds nobody else's slots. Urgent mail goes first."""
 
-    def __init__(self, server: ServerFacts) -> None:
+    def __init__(self, server: ServerFacts, default_slots: int) -> None:
         self.server = server
+        self._default_slots = default_slots  # for a server that names none
         self.breaker = Breaker()
         self._waiting: dict[Lane, collections.deque[Job]] = {lane: collections.deque() for lane in Lane}
         self._running: dict[Lane, int] = dict.fromkeys(Lane, 0)
@@ -73,7 +74,7 @@ class Line:
         return jobs
 
     def _has_slot(self, lane: Lane) -> bool:
-        slots = max(1, self.server.max_connections)
+        slots = self.server.max_connections or self._default_slots
         running = self._running
         not_urgent = running[Lane.NORMAL] + running[Lane.BULK]
         if not_urgent + running[Lane.URGENT] >= slots:

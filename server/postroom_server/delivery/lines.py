@@ -15,13 +15,14 @@ NO_SERVER_PAUSE: Millis = MINUTE
 
 
 class Lines:
-    def __init__(self) -> None:
+    def __init__(self, default_slots: int) -> None:
+        self._default_slots = default_slots
         self._lines: dict[int, Line] = {}
 
     def of(self, server: ServerFacts) -> Line:
         line = self._lines.get(server.id)
         if line is None:
-            line = self._lines[server.id] = Line(server)
+            line = self._lines[server.id] = Line(server, self._default_slots)
         line.server = server
         return line
 

@@ -49,6 +49,7 @@ class Transmission:
         clock: Clock,
         *,
         owner: int,
+        server_slots: int,
         report: Callable[[Settlement], None],
         uniform: Callable[[float, float], float],
     ) -> None:
@@ -60,7 +61,7 @@ class Transmission:
         self._report = report
         self._uniform = uniform
         self._pool = Pool()
-        self._lines = Lines()
+        self._lines = Lines(server_slots)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 

@@ -129,7 +129,7 @@ class Acceptance:
         return self._plan(caller, tenant, known, self._clock.now(), checked)
 
     def accept_for_server(self, caller: Caller, checked: Checked, server: ServerFacts) -> int:
-        """Stores one email for a server's trial. The engine leaves it alone until it expires, and then ends it."""
+        """Stores one email for a server's trial. The engine leaves it alone till it expires, then ends it."""
         known = self._memory.current()
         tenant = _active_tenant(known, tenant_of(caller, checked.draft.tenant_id))
         now = self._clock.now()

@@ -38,8 +38,9 @@ _EMAIL = Insert(
         Email.id, Email.tenant_id, Email.token_id, Email.sender_user_id, Email.out_id, Email.biz_key,
         Email.language, Email.template_language, Email.invoke_name, Email.template_version_id, Email.html,
         Email.subject, Email.subject_prefix, Email.from_address, Email.from_name, Email.reply_to,
-        Email.ignore_suppression, Email.separate, Email.at_most_once, Email.urgent, Email.test, Email.verification, Email.labels,
-        Email.headers, Email.state, Email.recipient_count, Email.open_count, Email.delivered_count,
+        Email.ignore_suppression, Email.separate, Email.at_most_once, Email.urgent, Email.test,
+        Email.verification, Email.labels, Email.headers, Email.state,
+        Email.recipient_count, Email.open_count, Email.delivered_count,
         Email.refused_count, Email.expired_count, Email.cancelled_count, Email.suppressed_count,
         Email.unknown_count, Email.bounced_count, Email.ambiguous_count, Email.accept_time,
         Email.schedule_time, Email.expire_time,
@@ -125,10 +126,11 @@ def build(
         email_id, tenant_id, caller.token_id, _sender_user(draft.sender_user_id, caller), out_id,
         draft.biz_key or None, language, template.language if template else None,
         template.invoke_name if template else None, template.version_id if template else None,
-        template.html if template else bool(custom and custom.html), draft.subject or None, sender.subject_prefix, sender.address,
-        sender.name, as_json(checked.reply_to) if checked.reply_to else None,
-        draft.ignore_suppression, draft.copy_mode is CopyMode.SEPARATE, draft.at_most_once, draft.urgent, caller.test,
-        draft.has_verification, as_json(dict(draft.labels)) if draft.labels else None,
+        template.html if template else bool(custom and custom.html), draft.subject or None,
+        sender.subject_prefix, sender.address, sender.name,
+        as_json(checked.reply_to) if checked.reply_to else None,
+        draft.ignore_suppression, draft.copy_mode is CopyMode.SEPARATE, draft.at_most_once, draft.urgent,
+        caller.test, draft.has_verification, as_json(dict(draft.labels)) if draft.labels else None,
         as_json(dict(draft.headers)) if draft.headers else None, EmailState.PENDING.value, count, count,
         0, 0, 0, 0, 0, 0, 0, 0, now, draft.schedule_time, expire_time,
     )  # fmt: skip
@@ -163,7 +165,7 @@ def build(
                 0,
                 0,
                 0,
-            )  # fmt: skip
+            )
         )
         recipients.extend(
             (next(ids), tenant_id, email_id, delivery_id, role.value, address, RecipientState.OPEN.value)
@@ -179,7 +181,7 @@ def build(
             file.content_id or None,
             hashlib.sha256(file.content or b"").digest(),
             file.content or b"",
-        )  # fmt: skip
+        )
         for position, file in enumerate(draft.files)
     ]
     return EmailRows(email_id, tenant_id, now, email, content, deliveries, recipients, files)
@@ -199,12 +201,12 @@ def store(accepted: Sequence[EmailRows]) -> None:
             for rows in accepted
         ]
     )
-    for rows in accepted:
-        _store_files(rows)
+    _store_files([(rows, file) for rows in accepted for file in rows.files])
 
 
-def _store_files(rows: EmailRows) -> None:
-    for file in rows.files:
+def _store_files(files: list[tuple[EmailRows, _File]]) -> None:
+    # In one order: two units that bring the same bytes then wait for each other instead of dead-locking.
+    for rows, file in sorted(files, key=lambda each: (each[0].tenant_id, each[1].sha256)):
         _BLOB.many([(file.blob_id, rows.tenant_id, file.sha256, len(file.content), file.content)])
         # Another email of the tenant may have brought the same bytes before.
         blob_id = _FIND_BLOB.rows(tenant_id=rows.tenant_id, sha256=file.sha256)[0][0]
@@ -220,7 +222,7 @@ def _store_files(rows: EmailRows) -> None:
                     file.content_id,
                     None,
                     blob_id,
-                )  # fmt: skip
+                )
             ]
         )
 

@@ -7,12 +7,15 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+import peewee
+
 from postroom_server.mail.page_token import PageTokens
 from postroom_server.refusals import Violation, refuse_all
 from postroom_server.store import filters, ordering, pages
-from postroom_server.store.filters import Fields, Filter
+from postroom_server.store.filters import Fields, Filter, Operator
 from postroom_server.store.models import Row
 from postroom_server.store.ordering import Order, Position, Sortable
+from postroom_server.store.pages import Rows
 
 T = TypeVar("T")
 COUNTED = 10_000
@@ -53,9 +56,8 @@ class Page(Generic[T]):
 class Place:
     """A checked request: where its page is."""
 
-    model: type[Row]
     query: list[Any]  # what the token is sealed to
-    conditions: list[Any]
+    rows: Rows
     order: Order
     after: Position | None
     skip: int
@@ -93,6 +95,8 @@ class Listing:
     default_size: int
     most_size: int
     tokens: PageTokens
+    # Columns by which, behind the pinned ones of the list, an index is ordered: EQUAL to one is pinned, too.
+    indexed: Mapping[str, peewee.Field] = dataclasses.field(default_factory=dict)
 
     def check(
         self,
@@ -101,10 +105,13 @@ class Listing:
         scope: Sequence[int],
         conditions: Sequence[Any],
         violations: Sequence[Violation] = (),
+        *,
+        pinned: Sequence[tuple[peewee.Field, Any]] = (),
     ) -> Place:
         """Refuses what breaks a rule, all at once.
 
-        `scope` is what the list is of, such as the tenant's id; `conditions` hold every row to it.
+        `scope` is what the list is of, such as the tenant's id; `conditions` and `pinned` (columns that an
+        index begins with, and their values) hold every row to it.
         `violations` are what the caller has found wrong with the rest of the request.
         """
         violations = list(violations)
@@ -125,15 +132,21 @@ class Listing:
             ordering.as_text(order),
         ]
         return Place(
-            model=self.model,
             query=query,
-            conditions=[*conditions, *narrowed],
+            rows=Rows(self.model, (*pinned, *self._pinned(request.filters)), (*conditions, *narrowed)),
             order=order,
             after=self.tokens.read(query, request.page_token) if request.page_token else None,
             skip=request.skip,
             size=min(request.page_size or self.default_size, self.most_size),
             count=request.count or Count.UP_TO_10000,
         )
+
+    def _pinned(self, asked: Sequence[Filter]) -> tuple[tuple[peewee.Field, Any], ...]:
+        equal = {one.field: one.values[0] for one in asked if one.operator is Operator.EQUAL}
+        for name, column in self.indexed.items():
+            if name in equal:
+                return ((column, equal[name]),)
+        return ()
 
     def page(self, place: Place, found: Found, items: list[T]) -> Page[T]:
         """The page of these items: the first of `found`, in its order."""
@@ -153,8 +166,7 @@ def find(place: Place, positions: list[Position] | None = None) -> Found:
     """
     if positions is None:
         positions = pages.select(
-            place.model,
-            place.conditions,
+            place.rows,
             place.order,
             after=place.after,
             skip=place.skip,
@@ -172,7 +184,7 @@ def _total(place: Place, read: int, has_more: bool) -> tuple[int, bool]:
         total = place.skip + read
     else:
         most = None if place.count is Count.EXACT else COUNTED + 1
-        total = pages.count(place.model, place.conditions, at_most=most)
+        total = pages.count(place.rows, at_most=most)
     if place.count is Count.UP_TO_10000 and total > COUNTED:
         return COUNTED, True
     return total, False

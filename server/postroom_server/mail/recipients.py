@@ -59,8 +59,13 @@ class Recipients:
 
     def page(self, tenant_id: int, email_id: int, request: PageRequest) -> Page[RecipientRecord]:
         """A page of the recipients of one email. EMAIL_NOT_FOUND when the tenant has none of this id."""
-        of_email = [Recipient.email_id == email_id, Recipient.tenant_id == tenant_id]
-        place = self._listing.check(request, FIELDS, (tenant_id, email_id), of_email)
+        place = self._listing.check(
+            request,
+            FIELDS,
+            (tenant_id, email_id),
+            [Recipient.tenant_id == tenant_id],
+            pinned=[(Recipient.email_id, email_id)],
+        )
         if not _IS_VISIBLE.rows(id=email_id, tenant_id=tenant_id):
             raise no_such_email(email_id)
         found = pages.find(place)

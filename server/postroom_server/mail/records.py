@@ -16,6 +16,7 @@ from postroom_server.store.filters import Field, Fields, Related
 from postroom_server.store.models import Email, EmailState, Recipient
 from postroom_server.store.operands import Type
 from postroom_server.store.ordering import Position, Sortable
+from postroom_server.store.pages import Rows, by_id
 from postroom_server.store.statement import Statement, bind
 
 # A page ends early once it holds this much, so that no answer grows beyond 4 MiB and no call reads much more.
@@ -50,14 +51,16 @@ _SORTABLE = {
     "schedule_time": Sortable(Email.schedule_time, nullable=True),
     "settle_time": Sortable(Email.settle_time, nullable=True),
 }
+_IS_VISIBLE = Email.delete_time.is_null()
 # The list that nearly everyone asks for, compiled once.
 _NEWEST = Statement(
     lambda: (
-        Email.select(Email.id)
-        .where(
-            (Email.tenant_id == bind("tenant_id")) & Email.delete_time.is_null() & (Email.id < bind("before"))
+        by_id(
+            Rows(Email, ((Email.tenant_id, bind("tenant_id")),), (_IS_VISIBLE,)),
+            Email.id,
+            descending=True,
+            after=bind("before"),
         )
-        .order_by(Email.id.desc())
         .limit(bind("limit"))
         .offset(bind("skip"))
     )
@@ -76,6 +79,7 @@ class Records:
             default_size=50,
             most_size=1000,
             tokens=tokens,
+            indexed={"out_id": Email.out_id, "biz_key": Email.biz_key, "state": Email.state},
         )
 
     def get(self, caller: Caller, tenant_id: int, email_id: int, view: View | None) -> EmailRecord:
@@ -90,8 +94,14 @@ class Records:
         self, caller: Caller, tenant_id: int, request: PageRequest, view: View | None
     ) -> Page[EmailRecord]:
         """A page of emails, newest first unless the request says otherwise. Deleted ones are not listed."""
-        visible = [Email.tenant_id == tenant_id, Email.delete_time.is_null()]
-        place = self._listing.check(request, _fields(tenant_id), (tenant_id,), visible, _wrong(view))
+        place = self._listing.check(
+            request,
+            _fields(tenant_id),
+            (tenant_id,),
+            [_IS_VISIBLE],
+            _wrong(view),
+            pinned=[(Email.tenant_id, tenant_id)],
+        )
         found = pages.find(place, _newest(place, tenant_id))
         items: list[EmailRecord] = []
         room = PAGE_BYTES

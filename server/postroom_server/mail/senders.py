@@ -19,7 +19,7 @@ class Sender:
 def resolve_sender(
     wanted_address: str, wanted_name: str, tenant: TenantFacts, servers: tuple[ServerFacts, ...]
 ) -> Sender:
-    """Settles the From of a mail: the caller's, else the tenant's, else that of the first server that has one.
+    """Settles the From of a mail: the caller's, else the tenant's, else a server's own.
 
     Raises NO_MAIL_SERVER when the tenant has none, SENDER_NOT_ALLOWED when the tenant's domains or
     every server refuse the address, INVALID_FIELD when nobody names one.
@@ -28,14 +28,16 @@ def resolve_sender(
         raise Refusal(Reason.NO_MAIL_SERVER, "no mail server is enabled for this tenant")
     chosen = wanted_address or tenant.from_address or ""
     if not chosen:
-        chosen = next((server.from_address for server in servers if server.from_address), "") or ""
+        defaults = [(server, server.from_address) for server in servers if server.from_address]
+        usable = (default for server, default in defaults if may_carry(server, default, tenant))
+        chosen = next(usable, defaults[0][1] if defaults else "")
     if not chosen:
         refuse_all([Violation("from_address", "is required: neither the tenant nor a server has a default")])
     if tenant.sender_domains and address.domain(chosen) not in tenant.sender_domains:
         _refuse(chosen, "the tenant may not send from this domain")
     carrier = next((server for server in servers if server.allows(chosen)), None)
     if carrier is None:
-        _refuse(chosen, "no mail server of the tenant allows this sender")
+        _refuse(chosen, "neither the tenant's sender_domains nor a mail server's allowed_senders let it")
     assert carrier is not None
     return Sender(chosen, wanted_name or _default_name(chosen, tenant, servers), carrier.subject_prefix)
 

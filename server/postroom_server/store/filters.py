@@ -172,6 +172,10 @@ class Related:
         if operator is Operator.CONTAINS:
             return peewee.fn.EXISTS(rows.where(self.of_row))
         # An index finds these: the few listed rows come from there, not from a walk over all.
+        if is_postgresql() and operator in (Operator.EQUAL, Operator.IN):
+            # As an array: in a join the planner may still begin with the walk.
+            ids = peewee.NodeList((peewee.SQL("ARRAY"), peewee.EnclosedNodeList([rows])))
+            return peewee.Expression(self.id_column, "=", peewee.fn.ANY(ids))
         return self.id_column.in_(rows)
 
 

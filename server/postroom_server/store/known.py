@@ -76,12 +76,12 @@ class ServerFacts:
     weight: int
     max_connections: int
     messages_per_second: float | None
-    allowed_senders: frozenset[str]  # addresses and @domains, lower case; empty allows all
+    allowed_senders: frozenset[str]  # addresses and @domains, lower case
     from_address: str | None
     from_name: str | None
     subject_prefix: str | None
     state: str
-    any_sender: bool = False  # what empty allowed_senders mean
+    any_sender: bool = False
 
     def allows(self, address: str) -> bool:
         if self.any_sender:
@@ -125,7 +125,7 @@ class Known:
     def servers_for(self, tenant_id: int) -> tuple[ServerFacts, ...]:
         """The servers that carry this tenant's mail, in the order they are tried.
 
-        Its own when at least one of them is enabled, otherwise the platform's; never both.
+        Its own when at least one of them is enabled or paused, otherwise the platform's; never both.
         """
         return self._once(("servers", tenant_id), lambda: _read_servers_for(tenant_id))
 
@@ -269,6 +269,7 @@ def _server_facts(row: MailServer) -> ServerFacts:
         if field.name not in ("create_time", "update_time")
     }
     values["allowed_senders"] = frozenset(json.loads(row.allowed_senders))
+    values["any_sender"] = not values["allowed_senders"]
     values["sealed_password"] = None if row.sealed_password is None else bytes(row.sealed_password)
     return ServerFacts(**values)
 
@@ -286,9 +287,30 @@ def _read_servers_for(tenant_id: int) -> tuple[ServerFacts, ...]:
             .order_by(MailServer.priority, MailServer.id)
         )
         servers = tuple(_server_facts(row) for row in rows)
-        if any(server.state == MailServerState.ENABLED for server in servers):
-            return servers
+        if servers:
+            return servers if owner == tenant_id else _lent(servers, tenant_id)
     return ()
+
+
+def _lent(servers: tuple[ServerFacts, ...], tenant_id: int) -> tuple[ServerFacts, ...]:
+    """The platform's servers as they carry another tenant's mail (security.md A9).
+
+    Where neither the tenant's domains nor the server's senders say who may be in From, only the addresses
+    may that the operator made defaults: otherwise each tenant could write as any other.
+    """
+    tenant = _read_tenant(tenant_id)
+    if tenant is None:
+        return servers
+    senders = frozenset(f"@{domain}" for domain in tenant.sender_domains)
+    if not senders:
+        defaults = (tenant.from_address, *(server.from_address for server in servers))
+        senders = frozenset(default.lower() for default in defaults if default)
+    return tuple(
+        dataclasses.replace(server, allowed_senders=senders, any_sender=False)
+        if server.any_sender
+        else server
+        for server in servers
+    )
 
 
 def _read_binding(tenant_id: int, biz_key: str) -> str | None:

@@ -26,7 +26,7 @@ _GUARANTEES = {
 
 
 def draft_of(request: email_service_pb2.SendEmailRequest) -> Draft:
-    """The request as a draft. It refuses nothing: what cannot be read is `unreadable`, for the draft's checks."""
+    """The request as a draft. Refuses nothing: what cannot be read is told in `unreadable`."""
     unreadable: list[Violation] = []
     copy_mode = _COPY_MODES.get(request.copy_mode)
     if copy_mode is None:
@@ -67,7 +67,7 @@ def draft_of(request: email_service_pb2.SendEmailRequest) -> Draft:
 
 
 def fingerprint(request: email_service_pb2.SendEmailRequest) -> bytes:
-    """SHA-256 of the request as received: unknown fields dropped, request_id cleared, no default filled in."""
+    """SHA-256 of the request as received: no unknown fields, no request_id, no default filled in."""
     plain = email_service_pb2.SendEmailRequest()
     plain.CopyFrom(request)
     plain.DiscardUnknownFields()

@@ -7,7 +7,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from postroom_server.clock import Millis
 
-
 # What a Timestamp may hold (google/protobuf/timestamp.proto): the years 1 to 9999.
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 
