@@ -21,7 +21,7 @@ from postroom_server.mail.recognition import Tokens
 from postroom_server.mail.tenants import ensure_platform
 from postroom_server.rpc.endpoint import ConfigurationError
 from postroom_server.rpc.in_flight import InFlight
-from postroom_server.rpc.listener import Listener, ListenerSettings
+from postroom_server.rpc.listener import Listener, ListenerSettings, credentials_of
 from postroom_server.rpc.local_channel import LocalChannel
 from postroom_server.rpc.metrics import Metrics
 from postroom_server.rpc.scope_table import SCOPES
@@ -97,6 +97,7 @@ class _Server:
         serves_grpc = settings.only in ("", "api")
         # The address is judged before the database is touched: it is the likelier mistake.
         listener_settings = _listener_settings(settings)
+        credentials_of(listener_settings)
         database = self._open()
         self._ending.callback(database.close)
         store = database.store
@@ -214,10 +215,10 @@ class _Server:
 def _listener_settings(settings: Settings) -> ListenerSettings:
     return ListenerSettings(
         address=settings.grpc_address,
-        tls_certificate=settings.grpc_tls_cert,
-        tls_key=settings.grpc_tls_key,
-        tls_client_ca=settings.grpc_tls_client_ca,
-        plaintext_ok=settings.grpc_plaintext_ok,
+        grpc_tls_cert=settings.grpc_tls_cert,
+        grpc_tls_key=settings.grpc_tls_key,
+        grpc_tls_client_ca=settings.grpc_tls_client_ca,
+        grpc_plaintext_ok=settings.grpc_plaintext_ok,
         reflection=settings.reflection,
     )
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fakes import NOON, ManualClock
-from stored_mail import deliveries_of, put_email, recipients_of
 
+from fakes import NOON, ManualClock
 from postroom_server.clock import DAY, HOUR
 from postroom_server.mail.changes import Cancelled, Changes
 from postroom_server.mail.limits import Limits
@@ -15,6 +14,7 @@ from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.history import START, read_after
 from postroom_server.store.models import Delivery, Email, Recipient
 from postroom_server.store.unit import Store
+from stored_mail import deliveries_of, put_email, recipients_of
 
 THREE = ("a@example.com", "b@example.com", "c@example.com")
 LIMITS = Limits()

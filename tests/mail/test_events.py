@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from fakes import NOON
 from hypothesis import given
 from hypothesis import strategies as st
-from stored_mail import put_email
 
+from fakes import NOON
 from postroom_server.mail.cursor import Cursors
 from postroom_server.mail.events import Batch, EventFilter, Events
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store import history
 from postroom_server.store.history import Kind, Position
 from postroom_server.store.unit import Store
+from stored_mail import put_email
 
 EPOCH = "0123456789abcdef"
 CURSORS = Cursors(EPOCH)

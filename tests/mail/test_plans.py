@@ -91,7 +91,8 @@ def plan_of(sql: str, values: Any) -> str:
     if not is_postgresql():
         rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", list(values)).fetchall()
         return "\n".join(row[3] for row in rows)
-    connection.execute("SET LOCAL enable_seqscan = off")
+    for way in ("seqscan", "bitmapscan"):  # a few thousand rows are read either way as soon
+        connection.execute(f"SET LOCAL enable_{way} = off")
     return "\n".join(row[0] for row in connection.execute(f"EXPLAIN {sql}", list(values)).fetchall())
 
 
@@ -121,7 +122,6 @@ LISTS: list[tuple[dict[str, Any], str]] = [
     ({"order_by": "schedule_time"}, "email_list_schedule"),
     ({"order_by": "schedule_time desc"}, "email_list_schedule"),
     ({"order_by": "settle_time desc"}, "email_list_settle"),
-    ({"filters": (Filter("accept_time", Operator.LESS_THAN, ("2026-06-01T12:20:00Z",)),)}, "email_list"),
 ]
 
 
@@ -136,14 +136,20 @@ async def test_every_list_walks_its_index(store: Store, run: Run) -> None:
         selects = [query for query in run if 'FROM "email"' in query[0] and "ORDER BY" in query[0]]
         assert len(selects) >= 2
         for plan in await store.read(plans, selects):
-            assert (
-                request,
-                index in plan.replace(" on email ", " ").replace("\n", " ").split(" "),
-                plan,
-            ) == (request, True, plan)
+            assert index in plan.split(), (request, plan)
             assert not sorts(plan), (request, plan)
             assert "Seq Scan" not in plan
             assert "SCAN" not in plan
+
+
+async def test_a_range_of_time_is_a_range_of_ids(store: Store, run: Run) -> None:
+    await store.write(fill)
+    early = Filter("accept_time", Operator.LESS_THAN, ("2026-06-01T12:20:00Z",))
+    await store.read(page, filters=(early,))
+    [query] = [query for query in run if '"accept_time" <' in query[0]]
+    [plan] = await store.read(plans, [query])
+    condition = next(line for line in plan.splitlines() if "Index Cond" in line or "SEARCH" in line)
+    assert "id<?" in condition or "(id <= " in condition
 
 
 async def test_an_address_is_found_through_its_index(store: Store, run: Run) -> None:
@@ -155,14 +161,13 @@ async def test_an_address_is_found_through_its_index(store: Store, run: Run) -> 
     assert "Seq Scan" not in plan
 
 
-async def test_counting_looks_at_an_index_only(store: Store, run: Run) -> None:
+async def test_counting_walks_an_index(store: Store, run: Run) -> None:
     await store.write(fill)
     request = PageRequest(page_size=5, count=Count.UP_TO_10000)
     assert (await store.read(RECORDS.page, READER, 1, request, View.BASIC)).total_size == ROWS // TENANTS
     [query] = [query for query in run if "COUNT(*)" in query[0]]
     [plan] = await store.read(plans, [query])
-    assert "COVERING INDEX email_list " in plan or "email_list" in plan
-    assert "Seq Scan" not in plan
+    assert "USING INDEX email_list " in plan or "Index Only Scan Backward using email_list " in plan
 
 
 def events_plans(monkeypatch: pytest.MonkeyPatch) -> list[str]:

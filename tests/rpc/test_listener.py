@@ -62,29 +62,29 @@ def test_f5_what_only_this_machine_reaches(address: str, private: bool) -> None:
 
 
 def test_f5_plaintext_on_a_public_interface_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ConfigurationError, match=r"tls_certificate.*127\.0\.0\.1.*plaintext_ok") as caught:
+    with pytest.raises(ConfigurationError, match=r"grpc_tls_cert.*127\.0\.0\.1.*grpc_plaintext_ok") as caught:
         listener(address="0.0.0.0:0")
     assert "\n" not in str(caught.value)
 
 
 async def test_f5_plaintext_is_possible_when_it_is_meant() -> None:
-    open_to_all = listener(address="0.0.0.0:0", plaintext_ok=True)
+    open_to_all = listener(address="0.0.0.0:0", grpc_plaintext_ok=True)
     await open_to_all.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{open_to_all.port}") as channel:
         assert (await ParrotStub(channel).say("echo x")).value == "x"
     await open_to_all.stop()
 
 
-@pytest.mark.parametrize("missing", ["tls_certificate", "tls_key"])
+@pytest.mark.parametrize("missing", ["grpc_tls_cert", "grpc_tls_key"])
 def test_f5_half_of_tls_is_refused(missing: str, tmp_path: Path) -> None:
-    given = {"tls_certificate": tmp_path, "tls_key": tmp_path} | {missing: None}
+    given = {"grpc_tls_cert": tmp_path, "grpc_tls_key": tmp_path} | {missing: None}
     with pytest.raises(ConfigurationError, match="needs both"):
         listener(**given)
 
 
 def test_f5_an_unreadable_key_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"cannot read .*key\.pem: No such file"):
-        listener(tls_certificate=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
+        listener(grpc_tls_cert=tmp_path / "cert.pem", grpc_tls_key=tmp_path / "key.pem")
 
 
 async def test_f5_tls_and_mutual_tls(tmp_path: Path) -> None:
@@ -95,9 +95,9 @@ async def test_f5_tls_and_mutual_tls(tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     secure = listener(
         address="0.0.0.0:0",
-        tls_certificate=tmp_path / "cert.pem",
-        tls_key=tmp_path / "key.pem",
-        tls_client_ca=tmp_path / "ca.pem",
+        grpc_tls_cert=tmp_path / "cert.pem",
+        grpc_tls_key=tmp_path / "key.pem",
+        grpc_tls_client_ca=tmp_path / "ca.pem",
     )
     await secure.start()
     root = authority.cert_pem.bytes()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from peers.smtp_letters import endpoint_of, envelope, send
-from peers.smtp_peer import OFFERS, Script, Session, SmtpPeer, hang_up, silence, then
+from peers.smtp_peer import OFFERS, Script, Session, SmtpPeer, hang_up, in_words, silence, then
 from postroom_server.smtp import Connection, Envelope, Level, Phase, Reply
 
 LOCKSTEP = tuple(offer for offer in OFFERS if offer != "PIPELINING")
@@ -180,7 +180,7 @@ async def test_after_any_verdict_on_the_dot_the_line_is_used_again_without_a_res
         {"DOT": then(b"250 ok\r\n250 ok\r\n")},
         {"DOT": then(b"250 ok\r\n421 closing\r\n")},
     ],
-    ids=str,
+    ids=in_words,
 )
 async def test_the_line_is_closed_where_it_cannot_be_trusted(answers: dict[str, Any]) -> None:
     async with SmtpPeer(Script(answers)) as peer:

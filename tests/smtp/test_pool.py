@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from peers.smtp_letters import endpoint_of, envelope
-from peers.smtp_peer import Script, Session, SmtpPeer, hang_up, silence, then
+from peers.smtp_peer import Script, Session, SmtpPeer, hang_up, in_words, silence, then
 from postroom_server.smtp import Level, Phase, Pool, Timeouts, TlsMode, Transaction
 from postroom_server.smtp import pool as pool_module
 
@@ -140,7 +140,7 @@ async def test_a_fresh_connection_that_fails_on_its_first_command_is_not_reopene
         ({"DOT": ["250 ok", hang_up]}, Level.AMBIGUOUS),
         ({"DOT": ["250 ok", "451 later"]}, Level.MESSAGE),
     ],
-    ids=str,
+    ids=in_words,
 )
 async def test_nothing_later_than_the_first_command_is_tried_again(
     pool: Pool, answers: dict[str, Any], level: Level

@@ -25,6 +25,7 @@ class Breaker:
 
     failures: int = 0
     openings: int = 0
+    opened_time: Millis = 0
     reopen_time: Millis = 0
     probing: bool = False
     phase: Phase | None = None
@@ -43,8 +44,11 @@ class Breaker:
             return True
         return state is BreakerState.CLOSED
 
-    def record(self, transaction: Transaction, now: Millis) -> None:
-        """Learns from how a transaction ended."""
+    def record(self, transaction: Transaction, start: Millis, now: Millis) -> None:
+        """Learns from how a transaction ended that was begun at `start`."""
+        if self.openings and start < self.opened_time:
+            # Begun before the breaker opened: of sixteen connections that fail together, one is news.
+            return
         self.probing = False
         if transaction.level is Level.LOCAL:
             return
@@ -55,16 +59,16 @@ class Breaker:
         self.failures += 1
         self.phase = transaction.phase
         self.reply = transaction.final.text if transaction.final else transaction.error
-        pause = _pause_at_once(transaction)
-        if pause is None and self.failures >= FAILURES_TO_OPEN:
-            pause = _FIRST_PAUSE
-        if pause is not None:
-            self.reopen_time = now + min(LONGEST_PAUSE, max(pause, _FIRST_PAUSE << min(self.openings, 10)))
+        at_once = _pause_at_once(transaction)
+        if at_once is not None or self.openings or self.failures >= FAILURES_TO_OPEN:
+            pause = max(at_once or 0, _FIRST_PAUSE << min(self.openings, 10))
+            self.opened_time = now
+            self.reopen_time = now + min(LONGEST_PAUSE, pause)
             self.openings += 1
-        elif self.openings:
-            # The probe of a half-open breaker failed.
-            self.reopen_time = now + min(LONGEST_PAUSE, _FIRST_PAUSE << min(self.openings, 10))
-            self.openings += 1
+
+    def give_up_probe(self) -> None:
+        """Lets another probe through: the last one never reached the server."""
+        self.probing = False
 
 
 def _pause_at_once(transaction: Transaction) -> Millis | None:

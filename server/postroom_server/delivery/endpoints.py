@@ -32,7 +32,7 @@ class Endpoints:
         password = ""
         if server.sealed_password is not None:
             password = self._sealer.open(
-                server.sealed_password, table="mail_server", column="password", row_id=server.id
+                server.sealed_password, table="mail_server", column="sealed_password", row_id=server.id
             )
         endpoint = Endpoint(
             host=server.host,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import peewee
 
 from postroom_server.clock import Millis
 from postroom_server.delivery.leased import Leased, LeasedEmail, LeasedRecipient
+from postroom_server.delivery.shares import share
 from postroom_server.message.mailing import Mailing
 from postroom_server.store.models import (
     Attachment,
     Content,
-    Delivery,
     Email,
     Lane,
     Recipient,
@@ -23,12 +24,15 @@ from postroom_server.store.models import (
     Role,
     bound,
 )
-from postroom_server.store.statement import Statement, as_list, bind, is_postgresql, one_of
+from postroom_server.store.statement import Statement, as_list, is_postgresql, one_of
 
-_TENANTS_A_TURN = 256
+# A delivery whose process has crashed moves from lane n to lane n + ALONE: nobody leases two of these at once,
+# so that one mail that brings processes down does not hold all those that were in hand with it.
+ALONE = len(Lane)
 
 # One statement: walk the tenants that have something READY in the lane by skipping through the partial
-# index delivery_due (an index look-up a tenant, however much each has), and take a few of each.
+# index delivery_due (two index look-ups a tenant, however much each has), and take a few of each that is due.
+# The walk ends with the last delivery that is wanted.
 _TURN = """
 WITH RECURSIVE turn(tenant_id) AS (
   SELECT (SELECT MIN(tenant_id) FROM delivery WHERE state = 'READY' AND lane = {p} AND tenant_id > {p})
@@ -36,26 +40,28 @@ WITH RECURSIVE turn(tenant_id) AS (
   SELECT (SELECT MIN(d.tenant_id) FROM delivery d
           WHERE d.state = 'READY' AND d.lane = {p} AND d.tenant_id > turn.tenant_id)
   FROM turn WHERE turn.tenant_id IS NOT NULL
-), taken(tenant_id) AS (SELECT tenant_id FROM turn WHERE tenant_id IS NOT NULL LIMIT {p})"""
+)"""
 _DUE = """SELECT x.id FROM delivery x
-  WHERE x.state = 'READY' AND x.lane = {p} AND x.tenant_id = taken.tenant_id AND x.run_at <= {p}
+  WHERE x.state = 'READY' AND x.lane = {p} AND x.tenant_id = turn.tenant_id AND x.run_at <= {p}
   ORDER BY x.run_at, x.id LIMIT {p}"""
 _SET = """SET state = 'LEASED', lease_owner = {p}, lease_token = lease_token + 1,
   transactions = transactions + 1, phase = NULL, dot_time = NULL"""
 _RETURNING = """RETURNING delivery.id, delivery.tenant_id, delivery.email_id, delivery.lane, delivery.message_id,
-  delivery.date_time, delivery.at_most_once, delivery.expire_time, delivery.lease_token, delivery.tries,
-  delivery.crash_count"""
+  delivery.date_time, delivery.at_most_once, delivery.expire_time, delivery.lease_token,
+  delivery.transactions, delivery.tries, delivery.crash_count"""
 
 _LEASE_EMAIL = f"UPDATE delivery {_SET} WHERE email_id = {{p}} AND state = 'READY' {_RETURNING}"
 LEASE_SQLITE = (
-    f"{_TURN} UPDATE delivery {_SET} WHERE id IN (SELECT d.id FROM taken JOIN delivery d ON d.id IN ({_DUE})"
+    f"{_TURN} UPDATE delivery {_SET} WHERE id IN (SELECT d.id FROM turn CROSS JOIN delivery d ON d.id IN ({_DUE})"
     f" LIMIT {{p}}) {_RETURNING}"
 ).format(p="?")
 LEASE_POSTGRESQL = (
-    f"{_TURN}, due AS MATERIALIZED (SELECT d.id FROM taken CROSS JOIN LATERAL"
+    f"{_TURN}, due AS MATERIALIZED (SELECT d.id FROM turn CROSS JOIN LATERAL"
     f" ({_DUE} FOR UPDATE SKIP LOCKED) d LIMIT {{p}})"
-    f" UPDATE delivery {_SET} FROM due WHERE delivery.id = due.id {_RETURNING}"
+    # An array, because of a join whose size it does not know PostgreSQL makes a scan of the table.
+    f" UPDATE delivery {_SET} WHERE delivery.id = ANY(ARRAY(SELECT id FROM due)) {_RETURNING}"
 ).format(p="%s")
+_SOMETHING_ALONE = "SELECT 1 FROM delivery WHERE state = 'READY' AND lane >= {p} LIMIT 1"
 
 _HAS_FILES = peewee.fn.EXISTS(Attachment.select(Attachment.id).where(Attachment.email_id == Email.id))
 _EMAILS = Statement(
@@ -79,59 +85,71 @@ _RECIPIENTS = Statement(
         .order_by(Recipient.delivery_id, Recipient.id)
     )
 )
-_RELEASE = Statement(
-    lambda: Delivery.update(
-        state="READY", lease_owner=None, transactions=Delivery.transactions - 1, run_at=bind("now")
-    ).where(
-        (Delivery.id == bind("id"))
-        & (Delivery.state == "LEASED")
-        & (Delivery.lease_owner == bind("owner"))
-        & (Delivery.lease_token == bind("token"))
-    )
-)
 
 
 @dataclasses.dataclass(slots=True)
 class Turns:
-    """Where the round of tenants stands in each lane."""
+    """Behind which tenant the next round begins, in each lane."""
 
-    after: dict[Lane, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(Lane, -1))
+    after: dict[int, int] = dataclasses.field(default_factory=dict)
 
 
-def lease(owner: int, shares: Mapping[Lane, int], turns: Turns, now: Millis) -> list[Leased]:
-    """Leases up to `shares[lane]` due deliveries of each lane, urgent first. A unit of work."""
-    rows: list[tuple[Any, ...]] = []
+def lease(
+    owner: int, held: Mapping[Lane, int], capacity: int, turns: Turns, now: Millis, *, alone: bool
+) -> list[Leased]:
+    """Leases due deliveries beside those held, urgent first, as many as each lane's share allows.
+
+    `alone`: also one delivery whose process has crashed, since none is held. A unit of work.
+    """
+    rows = _lease_alone(owner, turns, now) if alone else []
+    held = dict(held)
     for lane in Lane:
-        rows += _lease_lane(owner, lane, shares.get(lane, 0), turns, now)
+        taken = _lease_lane(owner, lane, share(lane, held, capacity), turns, now)
+        held[lane] += len(taken)
+        rows += taken
     return _read(rows) if rows else []
 
 
 def lease_email(owner: int, email_id: int) -> list[Leased]:
     """Leases every READY delivery of one email, due or not. A unit of work."""
-    place = "%s" if is_postgresql() else "?"
-    rows = bound.connection().execute(_LEASE_EMAIL.format(p=place), (owner, email_id)).fetchall()
+    rows = bound.connection().execute(_placed(_LEASE_EMAIL), (owner, email_id)).fetchall()
     return _read(rows) if rows else []
 
 
-def _lease_lane(owner: int, lane: Lane, wanted: int, turns: Turns, now: Millis) -> list[tuple[Any, ...]]:
+def _lease_alone(owner: int, turns: Turns, now: Millis) -> list[tuple[Any, ...]]:
+    if bound.connection().execute(_placed(_SOMETHING_ALONE), (ALONE,)).fetchone() is None:
+        return []
+    for lane in Lane:
+        if taken := _lease_lane(owner, lane + ALONE, 1, turns, now):
+            return taken
+    return []
+
+
+def _lease_lane(owner: int, lane: int, wanted: int, turns: Turns, now: Millis) -> list[tuple[Any, ...]]:
+    """A few of every tenant in turn, then more of each, until there is no more or it is enough."""
     rows: list[tuple[Any, ...]] = []
-    # First a few of every tenant in turn; then, where share is left, as many as there are.
-    for each in (max(1, wanted // 8), wanted):
+    after = turns.after.get(lane, -1)
+    each = max(1, wanted // 8)
+    while len(rows) < wanted:
         missing = wanted - len(rows)
-        if missing <= 0:
-            break
-        taken = _take(owner, lane, turns.after[lane], each, missing, now)
-        if not taken and turns.after[lane] >= 0:
-            turns.after[lane] = -1
-            taken = _take(owner, lane, -1, each, missing, now)
+        taken = _take(owner, lane, after, each, missing, now)
         rows += taken
-        # The next round begins behind the last tenant that was served; alone, a tenant is served again.
-        turns.after[lane] = max((row[1] for row in taken), default=-1) if len(taken) == missing else -1
+        if len(taken) == missing:
+            # The next round begins behind the last tenant that was served.
+            turns.after[lane] = max(row[1] for row in taken)
+            return rows
+        if after >= 0:
+            after = -1  # round the corner
+            continue
+        if max(collections.Counter(row[1] for row in taken).values(), default=0) < each:
+            break  # everybody has had all that was due
+        each *= 2
+    turns.after[lane] = -1
     return rows
 
 
-def _take(owner: int, lane: Lane, after: int, each: int, most: int, now: Millis) -> list[tuple[Any, ...]]:
-    turn = (int(lane), after, int(lane), _TENANTS_A_TURN)
+def _take(owner: int, lane: int, after: int, each: int, most: int, now: Millis) -> list[tuple[Any, ...]]:
+    turn = (int(lane), after, int(lane))
     due = (int(lane), now, each)
     connection = bound.connection()
     if is_postgresql():
@@ -139,11 +157,8 @@ def _take(owner: int, lane: Lane, after: int, each: int, most: int, now: Millis)
     return connection.execute(LEASE_SQLITE, (*turn, owner, *due, most)).fetchall()  # type: ignore[no-any-return]
 
 
-def release(owner: int, leased: Iterable[Leased], now: Millis) -> None:
-    """Gives deliveries back that were not begun; the lease does not count. A unit of work."""
-    _RELEASE.execute_many(
-        [{"id": one.id, "owner": owner, "token": one.lease_token, "now": now} for one in leased]
-    )
+def _placed(sql: str) -> str:
+    return sql.format(p="%s" if is_postgresql() else "?")
 
 
 def _read(rows: list[tuple[Any, ...]]) -> list[Leased]:
@@ -154,12 +169,13 @@ def _read(rows: list[tuple[Any, ...]]) -> list[Leased]:
             LeasedRecipient(id_, Role(role), address, state == RecipientState.OPEN)
         )
     # Lane by lane as they were taken, and oldest first within each: RETURNING promises no order.
-    rows.sort(key=lambda row: (row[3], row[0]))
+    rows.sort(key=lambda row: (row[3] % ALONE, row[0]))
     return [
         Leased(
-            id=row[0], tenant_id=row[1], email=emails[row[2]], lane=Lane(row[3]), message_id=row[4],
-            date_time=row[5], at_most_once=bool(row[6]), expire_time=row[7], lease_token=row[8], tries=row[9],
-            crash_count=row[10], recipients=tuple(recipients.get(row[0], ())),
+            id=row[0], tenant_id=row[1], email=emails[row[2]], lane=Lane(row[3] % ALONE),
+            message_id=row[4], date_time=row[5], at_most_once=bool(row[6]), expire_time=row[7],
+            lease_token=row[8], transactions=row[9], tries=row[10], crash_count=row[11],
+            alone=row[3] >= ALONE, recipients=tuple(recipients.get(row[0], ())),
         )
         for row in rows
     ]  # fmt: skip

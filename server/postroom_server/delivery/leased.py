@@ -44,8 +44,10 @@ class Leased:
     at_most_once: bool
     expire_time: Millis
     lease_token: int
+    transactions: int  # leases begun, this one too
     tries: int
     crash_count: int
+    alone: bool  # its process has crashed: never two such in hand at once
     recipients: tuple[LeasedRecipient, ...]
 
     @property

@@ -5,19 +5,20 @@ from __future__ import annotations
 import collections
 import dataclasses
 
-from postroom_server.clock import Millis
-from postroom_server.delivery.breaker import Breaker
+from postroom_server.clock import SECOND, Millis
+from postroom_server.delivery.breaker import Breaker, BreakerState
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.settle import Settlement
+from postroom_server.delivery.shares import BULK_SHARE, NOT_URGENT_SHARE
 from postroom_server.store.known import ServerFacts
 from postroom_server.store.models import Lane
 
-# delivery.md §5: a quarter of the slots is kept for lane 0; lane 2 never holds more than 60 %.
-NOT_URGENT_SHARE = 0.75
-BULK_SHARE = 0.6
+# Who waits longer for a slot is put off, so that a slow or silent server does not fill the process with
+# mail of its own.
+PATIENCE: Millis = 10 * SECOND
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, eq=False)
 class Job:
     """A leased delivery on its way: who may carry it, and what was tried within this attempt."""
 
@@ -25,6 +26,7 @@ class Job:
     servers: tuple[ServerFacts, ...]
     tried: tuple[Settlement, ...] = ()
     cancelled: bool = False
+    waits_since: Millis = 0
 
 
 class Line:
@@ -40,11 +42,17 @@ class Line:
 
     @property
     def load(self) -> float:
-        """How much is on this line for its weight."""
+        """How much would be on this line for its weight, with one more."""
         there = sum(self._running.values()) + sum(map(len, self._waiting.values()))
-        return there / max(1, self.server.weight)
+        return (there + 1) / max(1, self.server.weight)
 
-    def put(self, job: Job) -> None:
+    def wants_probe(self, now: Millis) -> bool:
+        """Whether the breaker is half open and nobody is on the way to try the server."""
+        half_open = self.breaker.state(now) is BreakerState.HALF_OPEN
+        return half_open and not self.breaker.probing and not any(self._waiting.values())
+
+    def put(self, job: Job, now: Millis) -> None:
+        job.waits_since = now
         self._waiting[job.leased.lane].append(job)
 
     def take(self, now: Millis) -> Job | None:
@@ -65,6 +73,22 @@ class Line:
 
     def done(self, job: Job) -> None:
         self._running[job.leased.lane] -= 1
+
+    def take_impatient(self, now: Millis) -> list[Job]:
+        """Takes out the jobs that have waited too long for a slot."""
+        jobs = []
+        for queue in self._waiting.values():
+            while queue and now - queue[0].waits_since >= PATIENCE:
+                jobs.append(queue.popleft())
+        return jobs
+
+    def remove(self, job: Job) -> bool:
+        """Takes one job out; False when it was not waiting here."""
+        queue = self._waiting[job.leased.lane]
+        if job not in queue:
+            return False
+        queue.remove(job)
+        return True
 
     def empty(self) -> list[Job]:
         """Takes every waiting job out."""

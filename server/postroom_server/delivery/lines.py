@@ -1,4 +1,4 @@
-"""All lines of a process: which server a delivery goes to, and how much of each lane may be leased."""
+"""All lines of a process: which server a delivery goes to."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from postroom_server.clock import MINUTE, Millis
 from postroom_server.delivery.breaker import Breaker, BreakerState
-from postroom_server.delivery.line import BULK_SHARE, NOT_URGENT_SHARE, Job, Line
+from postroom_server.delivery.line import Job, Line
 from postroom_server.store.known import ServerFacts
-from postroom_server.store.models import Lane, MailServerState
+from postroom_server.store.models import MailServerState
 
 # How long mail waits when no server is enabled for it at all.
 NO_SERVER_PAUSE: Millis = MINUTE
@@ -23,6 +23,9 @@ class Lines:
         line = self._lines.get(server.id)
         if line is None:
             line = self._lines[server.id] = Line(server, self._default_slots)
+        if _access(line.server) != _access(server):
+            # What an operator has mended is tried at once.
+            line.breaker = Breaker()
         line.server = server
         return line
 
@@ -43,40 +46,39 @@ class Lines:
         ]
         if not candidates:
             return None
-        closed = [line for line in candidates if line.breaker.state(now) is BreakerState.CLOSED]
-        ready = closed or candidates
+        # One job at a time goes to a half-open server even while others would do, or it would stay so.
+        ready = [
+            line
+            for line in candidates
+            if line.breaker.state(now) is BreakerState.CLOSED or line.wants_probe(now)
+        ] or candidates
         first = min(line.server.priority for line in ready)
         return min((line for line in ready if line.server.priority == first), key=lambda line: line.load)
 
-    def reopen_time(self, job: Job, now: Millis) -> Millis:
-        """When the first server that could carry this job may be asked again."""
-        times = [line.breaker.reopen_time for line in map(self.of, _carriers(job))]
-        return max(now, min(times)) if times else now + NO_SERVER_PAUSE
+    def reopen_time(self, job: Job, now: Millis) -> Millis | None:
+        """When the first server that could carry this job may be asked; None when one may be asked already."""
+        breakers = [line.breaker for line in map(self.of, _carriers(job))]
+        if any(breaker.state(now) is not BreakerState.OPEN for breaker in breakers):
+            return None
+        return min((breaker.reopen_time for breaker in breakers), default=now + NO_SERVER_PAUSE)
+
+    def take_impatient(self, now: Millis) -> list[Job]:
+        return [job for line in self._lines.values() for job in line.take_impatient(now)]
+
+    def remove(self, job: Job) -> bool:
+        """Takes a job out of whichever line it waits in; False when it waits in none."""
+        return any(line.remove(job) for line in self._lines.values())
 
     def empty(self) -> list[Job]:
         return [job for line in self._lines.values() for job in line.empty()]
 
 
+def _access(server: ServerFacts) -> tuple[object, ...]:
+    """What decides whether a server can be reached and signed in to."""
+    where = (server.host, server.port, server.tls_mode)
+    return (*where, server.auth_mechanism, server.username, server.sealed_password)
+
+
 def _carriers(job: Job) -> Iterable[ServerFacts]:
     sender = job.leased.email.mailing.from_address
     return (s for s in job.servers if s.state == MailServerState.ENABLED and s.allows(sender))
-
-
-def shares(in_hand: Iterable[Lane], capacity: int) -> dict[Lane, int]:
-    """How many deliveries of each lane may be leased beside those in hand.
-
-    Lanes 1 and 2 are asked for in larger bites, so that a full process does not lease one at a time.
-    """
-    held = dict.fromkeys(Lane, 0)
-    for lane in in_hand:
-        held[lane] += 1
-    not_urgent = int(capacity * NOT_URGENT_SHARE)
-    bulk = int(capacity * BULK_SHARE)
-    bite = max(1, capacity // 8)
-    normal_share = not_urgent - held[Lane.NORMAL] - held[Lane.BULK]
-    bulk_share = min(normal_share, bulk - held[Lane.BULK])
-    return {
-        Lane.URGENT: max(0, capacity - sum(held.values())),
-        Lane.NORMAL: normal_share if normal_share >= bite else 0,
-        Lane.BULK: bulk_share if bulk_share >= bite else 0,
-    }

@@ -103,7 +103,7 @@ def settle(owner: int, settlements: Sequence[Settlement], mint: IdMint, now: Mil
     held = {
         row[0]: row for row in _LOCK.rows(ids=as_list(settlement.leased.id for settlement in settlements))
     }
-    sheet = _Sheet(now)
+    sheet = _Sheet(now, _still_open(settlements))
     late: list[Settlement] = []
     for settlement in settlements:
         row = held.get(settlement.leased.id)
@@ -117,11 +117,18 @@ def settle(owner: int, settlements: Sequence[Settlement], mint: IdMint, now: Mil
     return late
 
 
+def _still_open(settlements: Sequence[Settlement]) -> set[int]:
+    ids = {recipient.id for one in settlements for recipient in one.leased.open_recipients}
+    return {row[0] for row in _STILL_OPEN.rows(ids=as_list(sorted(ids)))}
+
+
 class _Sheet:
     """Collects the rows of many settlements, so that each statement runs once."""
 
-    def __init__(self, now: Millis) -> None:
+    def __init__(self, now: Millis, still_open: set[int]) -> None:
         self._now = now
+        # Whom late evidence has settled under somebody else's lease must not be counted again.
+        self._still_open = still_open
         self._settled: list[dict[str, Any]] = []
         self._noted: list[dict[str, Any]] = []
         self._ended: list[dict[str, Any]] = []
@@ -136,15 +143,18 @@ class _Sheet:
         for one in verdict.settled:
             self._settle_recipient(settlement, one)
         state = DeliveryState(verdict.next)
+        waiting = [(id_, reply) for id_, reply in verdict.open if id_ in self._still_open]
         if verdict.next is not Next.DONE and cancel_requested:
             # A cancel came while the message was under way, and it has not left for these.
-            for recipient_id, reply in verdict.open:
+            for recipient_id, reply in waiting:
                 self._settle_recipient(settlement, Settled(recipient_id, RecipientState.CANCELLED, reply))
             state = DeliveryState.CANCELLED
+        elif not waiting:
+            state = DeliveryState.DONE
         else:
             self._noted += [
                 {"id": recipient_id, **_reply_columns(reply)}
-                for recipient_id, reply in verdict.open
+                for recipient_id, reply in waiting
                 if reply is not None
             ]
             if verdict.next is Next.HELD:
@@ -164,12 +174,11 @@ class _Sheet:
     def add_late(self, settlement: Settlement) -> None:
         delivered = [one for one in settlement.verdict.settled if one.state is RecipientState.DELIVERED]
         if delivered:
-            still_open = {row[0] for row in _STILL_OPEN.rows(ids=as_list(o.recipient_id for o in delivered))}
             for one in delivered:
-                if one.recipient_id in still_open:
-                    self._settle_recipient(settlement, one)
+                self._settle_recipient(settlement, one)
             self._finished.append({"id": settlement.leased.id})
-        self._attempts += (*settlement.earlier, settlement)
+        if not self._append_attempts(settlement):
+            return  # given back by somebody who no longer had it: there is nothing to tell
         self._events.append(self._event(settlement, Kind.ATTEMPT_LATE))
 
     def write(self, owner: int, mint: IdMint) -> None:
@@ -187,6 +196,9 @@ class _Sheet:
 
     def _settle_recipient(self, settlement: Settlement, one: Settled) -> None:
         leased = settlement.leased
+        if one.recipient_id not in self._still_open:
+            return
+        self._still_open.remove(one.recipient_id)
         self._settled.append(
             {"id": one.recipient_id, "state": one.state.value, "now": self._now, **_reply_columns(one.reply)}
         )
@@ -204,15 +216,21 @@ class _Sheet:
 
     def _note_attempt(self, settlement: Settlement) -> None:
         verdict = settlement.verdict
-        self._attempts += settlement.earlier
-        if settlement.transaction is not None or verdict.counts_as_crash:
-            self._attempts.append(settlement)
+        attempted = self._append_attempts(settlement)
         if verdict.ambiguous:
             self._ambiguous.append({"id": settlement.leased.email.id})
-        if verdict.next is not Next.DONE or verdict.ambiguous:
+        if attempted and (verdict.next is not Next.DONE or verdict.ambiguous):
             # Where everybody was settled, their own events say so.
             final = settlement.transaction.final if settlement.transaction else None
             self._events.append(self._event(settlement, Kind.ATTEMPT_FINISHED, reply=final))
+
+    def _append_attempts(self, settlement: Settlement) -> bool:
+        """Notes what was tried, in order; False when that is nothing."""
+        tried = list(settlement.earlier)
+        if settlement.transaction is not None or settlement.verdict.counts_as_crash:
+            tried.append(settlement)
+        self._attempts += sorted(tried, key=lambda one: one.start_time)
+        return bool(tried)
 
     def _event(
         self,

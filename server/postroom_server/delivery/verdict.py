@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from postroom_server.clock import Millis
 from postroom_server.delivery import retry
-from postroom_server.delivery.leased import Leased, LeasedRecipient
+from postroom_server.delivery.leased import Leased
 from postroom_server.smtp import Level, Reply, Transaction
 from postroom_server.store.models import RecipientState
 
@@ -68,14 +68,13 @@ def judge(
     leased: Leased, transaction: Transaction, *, now: Millis, uniform: Callable[[float, float], float]
 ) -> Verdict:
     """Reads one transaction of the delivery's open recipients, in their order."""
-    recipients = leased.open_recipients
     match transaction.level:
         case Level.LOCAL:
-            return _still_open(Outcome.ABANDONED, recipients, transaction, run_at=now)
+            return judge_abandoned(leased, now)
         case Level.CONNECTION:
             # The server's fault: the breaker decides when it is asked again, and no try is spent.
-            verdict = _still_open(Outcome.CONNECTION, recipients, transaction, run_at=now)
-            return dataclasses.replace(verdict, may_fail_over=True)
+            stay = tuple((r.id, transaction.verdict(i)) for i, r in enumerate(leased.open_recipients))
+            return Verdict(Outcome.CONNECTION, (), stay, Next.READY, now, may_fail_over=True)
         case Level.AMBIGUOUS:
             return _ambiguous(leased, transaction, now)
         case _:
@@ -96,6 +95,12 @@ def judge_local_error(leased: Leased, *, now: Millis, uniform: Callable[[float, 
     )
 
 
+def judge_abandoned(leased: Leased, run_at: Millis) -> Verdict:
+    """Gives the delivery back as if it had not been leased."""
+    stay = tuple((recipient.id, None) for recipient in leased.open_recipients)
+    return Verdict(Outcome.ABANDONED, (), stay, Next.READY, run_at)
+
+
 def judge_without_server(leased: Leased, state: RecipientState, outcome: Outcome, now: Millis) -> Verdict:
     """Ends every open recipient without asking a server: expired, or accepted under a test token."""
     return Verdict(
@@ -105,13 +110,6 @@ def judge_without_server(leased: Leased, state: RecipientState, outcome: Outcome
         Next.DONE,
         now,
     )
-
-
-def _still_open(
-    outcome: Outcome, recipients: tuple[LeasedRecipient, ...], transaction: Transaction, *, run_at: Millis
-) -> Verdict:
-    stay = tuple((r.id, transaction.verdict(i)) for i, r in enumerate(recipients))
-    return Verdict(outcome, (), stay, Next.READY, run_at)
 
 
 def _ambiguous(leased: Leased, transaction: Transaction, now: Millis) -> Verdict:
@@ -125,7 +123,8 @@ def _ambiguous(leased: Leased, transaction: Transaction, now: Millis) -> Verdict
         elif ends and (reply is None or not reply.is_transient):
             settled.append(Settled(recipient.id, RecipientState.UNKNOWN, transaction.final))
         else:
-            stay.append((recipient.id, reply))
+            # A yes to RCPT is no outcome to show of somebody who stays open.
+            stay.append((recipient.id, None if reply is None or reply.is_positive else reply))
     return Verdict(
         Outcome.AMBIGUOUS,
         tuple(settled),
@@ -151,7 +150,7 @@ def _spoken(
             settled.append(Settled(recipient.id, RecipientState.REFUSED, reply))
         else:
             stay.append((recipient.id, reply))
-            over_limit = over_limit or (reply is not None and _is_recipient_limit(reply))
+            over_limit = over_limit or (reply is not None and reply.is_too_many_recipients)
     accepted = sum(s.state is RecipientState.DELIVERED for s in settled)
     # 452 4.5.3 means "not so many at once": those left over go at once, in a second transaction.
     at_once = over_limit and accepted > 0
@@ -173,7 +172,3 @@ def _spoken(
         accepted_count=accepted,
         refused_count=len(settled) - accepted,
     )
-
-
-def _is_recipient_limit(reply: Reply) -> bool:
-    return reply.code == 452 or reply.enhanced == "4.5.3"

@@ -122,6 +122,22 @@ class Acceptance:
                 outcomes[i] = outcome
         return [outcome for outcome in outcomes if outcome is not None]
 
+    def accept_each(self, asked: Sequence[tuple[Caller, Checked]]) -> list[Outcome]:
+        """Stores emails that came in calls of their own: no outcome depends on what is beside it."""
+        by_caller: dict[int, list[int]] = {}
+        for i, (caller, _) in enumerate(asked):
+            by_caller.setdefault(id(caller), []).append(i)
+        outcomes: dict[int, Outcome] = {}
+        for places in by_caller.values():
+            caller = asked[places[0]][0]
+            together = self.accept_many(caller, [asked[i][1] for i in places])
+            for i, outcome in zip(places, together, strict=True):
+                if isinstance(outcome, Refusal) and outcome.reason is Reason.BACKLOG_FULL and len(places) > 1:
+                    # There was no room for all of them; there may be for some.
+                    outcome = self.accept_many(caller, [asked[i][1]])[0]
+                outcomes[i] = outcome
+        return [outcomes[i] for i in range(len(asked))]
+
     def plan(self, caller: Caller, checked: Checked) -> Plan:
         """What accepting would store. For previews."""
         known = self._memory.current()

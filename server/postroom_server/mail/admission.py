@@ -71,7 +71,7 @@ class Admission:
                 Reason.BACKLOG_FULL,
                 f"{backlog.pending} emails of this tenant wait already; the limit is {limit}",
                 metadata={"pending": str(backlog.pending), "limit": str(limit)},
-                retry_after=timedelta(seconds=30),
+                retry_after=timedelta(milliseconds=self._limits.busy_retry),
             )
 
     def count(self, tenant_id: int, accepted: int) -> None:

@@ -11,7 +11,9 @@ import grpc.aio
 
 from postroom.v1 import email_service_pb2, email_service_pb2_grpc
 from postroom_server.delivery.trial import Trial
-from postroom_server.mail.accept import Acceptance
+from postroom_server.mail.accept import Acceptance, Accepted
+from postroom_server.mail.caller import Caller
+from postroom_server.mail.checks import Checked
 from postroom_server.mail.preview import preview
 from postroom_server.mail.server_test import ServerTest
 from postroom_server.rpc.call import current_caller
@@ -22,6 +24,7 @@ from postroom_server.rpc.convert.sends_out import (
     preview_message,
     trial_message,
 )
+from postroom_server.store.gathering import Gathering
 from postroom_server.store.known import Memory
 from postroom_server.store.unit import Store
 
@@ -47,6 +50,9 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
         self._server_test = sending.server_test
         self._trial = sending.trial
         self._on_accepted = sending.on_accepted
+        self._accepting: Gathering[tuple[Caller, Checked], Accepted] = Gathering(
+            store, sending.acceptance.accept_each, sending.on_accepted, size=_rows_of
+        )
 
     async def SendEmail(
         self, request: email_service_pb2.SendEmailRequest, context: _Context
@@ -56,8 +62,7 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
         if request.validate_only:
             shown = await self._store.read(preview, self._acceptance, self._memory, caller, checked)
             return preview_message(shown)
-        unit = functools.partial(self._acceptance.accept_one, caller, checked)
-        return accepted_message(await self._store.write_then(self._on_accepted, unit))
+        return accepted_message(await self._accepting.write((caller, checked)))
 
     async def BatchSendEmails(
         self, request: email_service_pb2.BatchSendEmailsRequest, context: _Context
@@ -82,3 +87,8 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
         )
         email_id = await self._store.write(self._server_test.accept, caller, asked)
         return trial_message(email_id, await self._trial.carry(email_id, asked.server_id, asked.timeout))
+
+
+def _rows_of(asked: tuple[Caller, Checked]) -> int:
+    # At most: its email, content, event and request_id, and a delivery and a recipient for each address.
+    return 4 + 2 * asked[1].recipient_count

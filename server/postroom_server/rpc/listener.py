@@ -36,10 +36,10 @@ class ListenerSettings:
     keepalive: timedelta = timedelta(seconds=60)
     keepalive_timeout: timedelta = timedelta(seconds=20)
     handshake_timeout: timedelta = timedelta(seconds=20)
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    tls_client_ca: Path | None = None
-    plaintext_ok: bool = False
+    grpc_tls_cert: Path | None = None
+    grpc_tls_key: Path | None = None
+    grpc_tls_client_ca: Path | None = None
+    grpc_plaintext_ok: bool = False
     reflection: bool = True
 
     def options(self) -> list[tuple[str, int]]:
@@ -77,7 +77,7 @@ class Listener:
         self._services = services
         self._in_flight = in_flight
         self._settings = settings
-        self._credentials = _credentials(settings)
+        self._credentials = credentials_of(settings)
         self._health = Health(services)
         self._server: grpc.aio.Server | None = None
         self.port = 0
@@ -118,19 +118,20 @@ class Listener:
             ) from None
 
 
-def _credentials(settings: ListenerSettings) -> grpc.ServerCredentials | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        if settings.tls_certificate or settings.tls_key or settings.tls_client_ca:
-            raise ConfigurationError("TLS needs both tls_certificate and tls_key")
-        if not settings.plaintext_ok and not is_private(settings.address):
+def credentials_of(settings: ListenerSettings) -> grpc.ServerCredentials | None:
+    """What the listener will show to clients; None is plaintext. Raises ConfigurationError."""
+    if settings.grpc_tls_cert is None or settings.grpc_tls_key is None:
+        if settings.grpc_tls_cert or settings.grpc_tls_key or settings.grpc_tls_client_ca:
+            raise ConfigurationError("TLS needs both grpc_tls_cert and grpc_tls_key")
+        if not settings.grpc_plaintext_ok and not is_private(settings.address):
             raise ConfigurationError(
                 f"{settings.address} is reachable from other machines and would be plaintext: "
-                "set tls_certificate and tls_key, or listen on 127.0.0.1, "
-                "or set plaintext_ok where something else encrypts"
+                "set grpc_tls_cert and grpc_tls_key, or listen on 127.0.0.1, "
+                "or set grpc_plaintext_ok where something else encrypts"
             )
         return None
-    client_ca = _read(settings.tls_client_ca) if settings.tls_client_ca else None
-    pair = (_read(settings.tls_key), _read(settings.tls_certificate))
+    client_ca = _read(settings.grpc_tls_client_ca) if settings.grpc_tls_client_ca else None
+    pair = (_read(settings.grpc_tls_key), _read(settings.grpc_tls_cert))
     return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
 
 

@@ -20,7 +20,7 @@ _SQLITE = (
 _POSTGRESQL = (
     f"SELECT xid::text::bigint, {_COLUMNS} FROM event"  # noqa: S608 - fixed text
     " WHERE email_id = ANY(%s) AND tenant_id = %s AND (xid, id) > (%s::text::xid8, %s)"
-    " AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, id LIMIT %s"
+    " AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY event.xid, event.id LIMIT %s"
 )
 
 

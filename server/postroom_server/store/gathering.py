@@ -1,0 +1,100 @@
+"""Items that come one by one and are written many at a time: while one unit commits, the next gathers."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import structlog
+
+from postroom_server.refusals import Reason, Refusal
+from postroom_server.store.unit import RETRY_SOON, Store, resolve
+
+I = TypeVar("I")  # noqa: E741 - what is written
+T = TypeVar("T")
+log = structlog.get_logger()
+
+# One commits while the next stands in line, so that the writer never waits for us.
+UNITS_AT_ONCE = 2
+
+
+class Gathering(Generic[I, T]):
+    """Runs `unit` for the items of many callers and gives each its own outcome, once that is durable.
+
+    A unit returns one outcome for each item, in order; an outcome that is a Refusal is raised to its caller.
+    No item waits for company: what came while nothing was under way is written at once. `after` hears of the
+    outcomes as in `Store.write_then`. `size` says how many rows an item is; a unit is ended near `most_rows`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        unit: Callable[[Sequence[I]], Sequence[T | Refusal]],
+        after: Callable[[Sequence[T | Refusal]], None],
+        *,
+        size: Callable[[I], int],
+        most_rows: int = 1000,
+        most_waiting: int = 8192,
+    ) -> None:
+        self._store = store
+        self._unit = unit
+        self._after = after
+        self._size = size
+        self._most_rows = most_rows
+        self._most_waiting = most_waiting
+        self._waiting: list[tuple[I, asyncio.Future[T]]] = []
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def write(self, item: I) -> T:
+        """Raises the item's Refusal, and what the store raises. A cancelled caller takes back what waits."""
+        if len(self._waiting) >= self._most_waiting:
+            raise Refusal(
+                Reason.OVERLOADED, "too many writes are waiting for the disk", retry_after=RETRY_SOON
+            )
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if len(self._writing) < UNITS_AT_ONCE:
+            # A task begins at the loop's next turn: what else came in this turn goes with it.
+            task = asyncio.create_task(self._write_all())
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+        return await future
+
+    async def _write_all(self) -> None:
+        while items := self._take():
+            await self._write_together(items)
+
+    def _take(self) -> list[tuple[I, asyncio.Future[T]]]:
+        taken: list[tuple[I, asyncio.Future[T]]] = []
+        rows = passed = 0
+        for item, future in self._waiting:
+            rows += self._size(item)
+            if taken and rows > self._most_rows:
+                break
+            passed += 1
+            if not future.cancelled():
+                taken.append((item, future))
+        del self._waiting[:passed]
+        return taken
+
+    async def _write_together(self, items: list[tuple[I, asyncio.Future[T]]]) -> None:
+        run = functools.partial(self._unit, [item for item, _ in items])
+        try:
+            outcomes = await self._store.write_then(self._after, run)
+        except Exception as error:
+            if len(items) == 1 or isinstance(error, Refusal):
+                for _, future in items:
+                    resolve(future, None, error)
+                return
+            # One bad item must not fail the others: nothing of them is stored, so each is tried alone.
+            log.warning("written_one_by_one", items=len(items), error=type(error).__name__)
+            for one in items:
+                await self._write_together([one])
+            return
+        for (_, future), outcome in zip(items, outcomes, strict=True):
+            if isinstance(outcome, Refusal):
+                resolve(future, None, outcome)
+            else:
+                resolve(future, outcome, None)
