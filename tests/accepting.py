@@ -45,7 +45,13 @@ class Accepting(Configuration):
         limits = limits or Limits()
         self.admission = Admission(self.clock, limits, data_folder=data_folder)
         self.acceptance = Acceptance(
-            self.clock, self.mint, self.memory, self.admission, limits, default_language="en"
+            self.clock,
+            self.mint,
+            self.memory,
+            self.admission,
+            limits,
+            default_language="en",
+            code_key_id=opened.key.key_id,
         )
 
     async def add_server(self, tenant_id: int = ACME, name: str = "main", **form: Any) -> ServerRecord:
@@ -80,4 +86,5 @@ def _count_all() -> dict[str, int]:
 
 def _rows(model: type[Row], conditions: Sequence[Any]) -> list[Any]:
     query = model.select().where(*conditions) if conditions else model.select()
-    return sorted(query, key=lambda row: getattr(row, "id", 0))
+    # Content goes by its email's id, and what has neither is not in an order.
+    return sorted(query, key=lambda row: row.__data__.get("id") or row.__data__.get("email_id") or 0)

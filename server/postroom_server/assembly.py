@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import inspect
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from datetime import timedelta
 
 import prometheus_client
@@ -16,7 +16,10 @@ import structlog
 from postroom_server.clock import Clock
 from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
 from postroom_server.delivery.engine import Engine, EngineSettings
-from postroom_server.delivery.worker import Presence, rescue_all
+from postroom_server.delivery.letters import Letters
+from postroom_server.delivery.worker import Presence, Rhythm, rescue_all
+from postroom_server.mail.housekeeping import Housekeeping
+from postroom_server.mail.limits import Limits
 from postroom_server.mail.recognition import Tokens
 from postroom_server.mail.tenants import ensure_platform
 from postroom_server.rpc.endpoint import ConfigurationError
@@ -29,6 +32,7 @@ from postroom_server.rpc.services import Services
 from postroom_server.rpc.stack import stack
 from postroom_server.servicers import Parts, register
 from postroom_server.settings import Settings
+from postroom_server.store.codes import CodeMaker
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Memory
 from postroom_server.store.opening import Address, OpenDatabase, open_database
@@ -104,11 +108,13 @@ class _Server:
         await store.write(ensure_platform, self._clock.now())
         mint, presence = await self._join(store)
         endpoints = Endpoints(Sealer(database.key), _smtp_settings(settings))
+        letters = Letters(store, self._memory, CodeMaker(database.key))
         owner = presence.number if presence else 0
         engine = Engine(
             store,
             self._memory,
             mint,
+            letters,
             endpoints,
             self._clock,
             owner=owner,
@@ -118,6 +124,7 @@ class _Server:
                 poll_seconds=settings.poll_ms / 1000,
             ),
             due_now=database_now if presence else self._clock.now,
+            still_ours=presence.check_ours if presence else lambda: None,
         )
         tokens = Tokens(store, self._clock)
         self._ending.push_async_callback(tokens.close)
@@ -132,7 +139,7 @@ class _Server:
         )
         register(
             services,
-            Parts(settings, self._clock, database, mint, self._memory, endpoints, engine, owner),
+            Parts(settings, self._clock, database, mint, self._memory, letters, endpoints, engine, owner),
         )
         if settings.only in ("", "delivery"):
             if presence is None:
@@ -141,6 +148,7 @@ class _Server:
             self._ending.push_async_callback(engine.drain, settings.drain_seconds)
         if presence:
             self._beat(presence, mint, engine)
+        self._beside("housekeeping", Housekeeping(store, self._clock, Limits(**settings.limits())).run())
         channel = LocalChannel(services)
         self._ending.push_async_callback(channel.close)
         port = await self._listen(services, listener_settings) if serves_grpc else 0
@@ -164,25 +172,38 @@ class _Server:
         """On PostgreSQL this process is one of many and takes a number; on SQLite it is alone."""
         if Address(self._settings.database_url).sqlite_path is not None:
             return IdMint(self._clock), None
-        presence = Presence(store, self._clock)
+        settings = self._settings
+        presence = Presence(store, self._clock, Rhythm(settings.beat_seconds, settings.dead_after_seconds))
         number = await presence.claim()
-        self._ending.push_async_callback(presence.leave)
-        return IdMint(self._clock, node=number, may_mint=presence.is_alive), presence
+        mint = IdMint(self._clock, node=number, may_mint=presence.is_alive)
+        self._ending.push_async_callback(presence.leave, mint)
+        # Should an earlier bearer of the number have left anything, then nobody else would find it.
+        await rescue_all(store, mint, self._clock, number)
+        return mint, presence
 
     def _beat(self, presence: Presence, mint: IdMint, engine: Engine) -> None:
         def fenced() -> None:
-            engine.fence()
+            engine.halt()
             self._on_fenced()
 
-        beating = asyncio.create_task(
-            presence.beat_forever(mint, on_cancels=engine.cancel, on_fenced=fenced), name="beat"
+        beating = presence.beat_forever(
+            mint,
+            on_cancels=engine.cancel,
+            on_silent=engine.halt,
+            on_heard=engine.go_on,
+            on_fenced=fenced,
         )
+        self._beside("beat", beating)
 
-        async def stop_beating() -> None:
-            beating.cancel()
-            await asyncio.wait([beating])
+    def _beside(self, name: str, work: Coroutine[None, None, None]) -> None:
+        """Runs something until the server stops."""
+        task = asyncio.create_task(work, name=name)
 
-        self._ending.push_async_callback(stop_beating)
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.wait([task])
+
+        self._ending.push_async_callback(stop)
 
     def _metrics_registry(self) -> prometheus_client.CollectorRegistry:
         """A registry of this server's own, served on `metrics_address` unless that is empty."""

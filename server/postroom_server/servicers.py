@@ -19,11 +19,13 @@ from postroom.v1 import (
 from postroom_server.clock import Clock
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.engine import Engine
+from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.trial import Trial
 from postroom_server.mail.accept import Acceptance
 from postroom_server.mail.admission import Admission
 from postroom_server.mail.bindings import Bindings
 from postroom_server.mail.changes import Changes
+from postroom_server.mail.codes import CodeChecks
 from postroom_server.mail.cursor import Cursors
 from postroom_server.mail.events import Events
 from postroom_server.mail.limits import Limits
@@ -51,6 +53,7 @@ from postroom_server.rpc.tenant_servicer import TenantServicer
 from postroom_server.rpc.token_servicer import TokenServicer
 from postroom_server.rpc.unserved import UnservedDirectory, UnservedSuppression
 from postroom_server.settings import Settings
+from postroom_server.store.codes import CodeMaker
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Memory
 from postroom_server.store.opening import Address, OpenDatabase
@@ -66,6 +69,7 @@ class Parts:
     database: OpenDatabase
     mint: IdMint
     memory: Memory
+    letters: Letters
     endpoints: Endpoints
     engine: Engine
     owner: int  # of leases made here
@@ -107,6 +111,7 @@ def _email(parts: Parts) -> EmailServicer:
         Admission(clock, limits, data_folder=path.parent if path is not None else None),
         limits,
         default_language=parts.settings.default_language,
+        code_key_id=parts.database.key.key_id,
     )
     bell = Bell()
     loop = asyncio.get_running_loop()
@@ -123,7 +128,7 @@ def _email(parts: Parts) -> EmailServicer:
             memory,
             acceptance,
             ServerTest(acceptance, memory, clock),
-            Trial(store, memory, parts.mint, parts.endpoints, clock, owner=parts.owner),
+            Trial(store, memory, parts.mint, parts.letters, parts.endpoints, clock, owner=parts.owner),
             on_accepted,
         ),
         Reading(
@@ -134,6 +139,7 @@ def _email(parts: Parts) -> EmailServicer:
             EventStream(store, events, clock, bell=bell, poll=poll),
             parts.engine.cancel,
         ),
+        CodeChecks(clock, parts.mint, CodeMaker(parts.database.key), limits),
     )
 
 

@@ -120,6 +120,14 @@ class Settings(BaseSettings):
     poll_ms: Annotated[int, Field(ge=10)] = Field(
         250, description="How often the database is asked for due mail, in milliseconds."
     )
+    beat_seconds: Annotated[float, Field(gt=0)] = Field(
+        15.0, description="How often a process on PostgreSQL tells the others that it lives."
+    )
+    dead_after_seconds: Annotated[float, Field(gt=0)] = Field(
+        60.0,
+        description="After so long without a beat the others take a process for dead, and its work over. "
+        "At least four beats; the same in all processes.",
+    )
     drain_seconds: Annotated[float, Field(ge=0)] = Field(
         30.0, description="How long a stopping server waits for calls and for mail whose last dot is written."
     )
@@ -164,6 +172,20 @@ class Settings(BaseSettings):
     limit_busy_retry_seconds: Positive = Field(
         60, description="When a caller over its backlog is told to come back."
     )
+    limit_code_validity_seconds: Annotated[int, Field(ge=1, le=86400)] = Field(
+        300, description="How long a verification code is valid when neither request nor template says."
+    )
+    limit_code_interval_seconds: Annotated[int, Field(ge=0)] = Field(
+        60, description="The pause between two verification codes to one address."
+    )
+    limit_codes_per_hour: Positive = Field(5, description="Verification codes an hour to one address.")
+    limit_codes_per_day: Positive = Field(10, description="Verification codes a day to one address.")
+    limit_code_guesses: Positive = Field(
+        5, description="Wrong guesses for one purpose and address that lock it for an hour."
+    )
+    limit_code_failures_per_hour: Positive = Field(
+        10, description="Wrong guesses an hour for one address, over all purposes."
+    )
 
     @field_validator("helo_name")
     @classmethod
@@ -183,6 +205,12 @@ class Settings(BaseSettings):
     def _roles_need_postgresql(self) -> Self:
         if self.only and self.database_url.startswith("sqlite"):
             raise ValueError(f"only={self.only} needs PostgreSQL: one process serves a SQLite database alone")
+        return self
+
+    @model_validator(mode="after")
+    def _beats_often_enough(self) -> Self:
+        if self.dead_after_seconds < 4 * self.beat_seconds:
+            raise ValueError("dead_after_seconds must be at least four times beat_seconds")
         return self
 
     @classmethod

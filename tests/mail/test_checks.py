@@ -162,7 +162,6 @@ def test_every_violation_is_told_at_once() -> None:
         headers={"Bcc": "v@example.com", "X-Fine": "v"},
         files=(File("", content=b""), File("a", "no type", "<>", b""), File("b")),
         body=CustomBody(html="\0"),
-        has_verification=True,
         unreadable=(Violation("copy_mode", "9 is no value that this server knows"),),
     )
     assert fields(made) == [
@@ -185,7 +184,6 @@ def test_every_violation_is_told_at_once() -> None:
         "attachments[1].content_type",
         "attachments[1].content_id",
         "attachments[2]",
-        "verification",
         "custom.html",
         "language",
         "expire_time",

@@ -72,7 +72,7 @@ class Breaker:
 
 
 def _pause_at_once(transaction: Transaction) -> Millis | None:
-    """Some failures will not go away by knocking: wrong credentials, and a server that says 5xx at the door."""
+    """Some failures do not go away by knocking: wrong credentials, a server that says 5xx at the door."""
     permanent = transaction.final is not None and transaction.final.is_permanent
     if transaction.phase is Phase.AUTH and (permanent or transaction.final is None):
         return _FIRST_PAUSE

@@ -13,7 +13,7 @@ from postroom_server.store.sealing import Sealer
 class SmtpSettings:
     helo_name: str = "localhost"
     ca_file: str | None = None
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = dataclasses.field(default_factory=Timeouts)
 
 
 class Endpoints:

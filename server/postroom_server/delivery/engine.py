@@ -12,13 +12,13 @@ import structlog
 from postroom_server.clock import Clock, Millis
 from postroom_server.delivery.breaker import Breaker
 from postroom_server.delivery.endpoints import Endpoints
-from postroom_server.delivery.lease import Turns, lease, release
+from postroom_server.delivery.lease import Turns, lease
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.line import Job
-from postroom_server.delivery.lines import shares
 from postroom_server.delivery.settle import Settlement
 from postroom_server.delivery.settler import Settler
+from postroom_server.delivery.shares import share
 from postroom_server.delivery.transmission import Transmission
 from postroom_server.refusals import Refusal
 from postroom_server.store.ids import IdMint
@@ -47,12 +47,14 @@ class Engine:
         store: Store,
         memory: Memory,
         mint: IdMint,
+        letters: Letters,
         endpoints: Endpoints,
         clock: Clock,
         *,
         owner: int,
         settings: EngineSettings,
         due_now: Callable[[], Millis],
+        still_ours: Callable[[], None] = lambda: None,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._store = store
@@ -62,10 +64,12 @@ class Engine:
         self._settings = settings
         # Called inside a unit: on PostgreSQL the database's clock decides what is due.
         self._due_now = due_now
+        # Called inside a unit that has leased; raises where others have taken this process for dead.
+        self._still_ours = still_ours
         self._settler = Settler(store, mint, clock, owner=owner, on_settled=self._forget)
         self._transmission = Transmission(
             store,
-            Letters(store, memory),
+            letters,
             endpoints,
             clock,
             owner=owner,
@@ -110,9 +114,14 @@ class Engine:
         if self._loop is not None and ids:
             self._loop.call_soon_threadsafe(self._note_cancels, ids)
 
-    def fence(self) -> None:
+    def halt(self) -> None:
         """Others may take this process for dead: nothing that has not written its dot goes on."""
-        self._transmission.abort_before_dot()
+        self._transmission.halt()
+
+    def go_on(self) -> None:
+        """Takes a halt back."""
+        self._transmission.go_on()
+        self.wake()
 
     async def drain(self, grace_seconds: float) -> None:
         """Stops leasing, gives back what was not begun, lets what wrote its dot finish, settles all of it."""
@@ -121,14 +130,14 @@ class Engine:
         if not self._running:
             return
         await self._running[0]
-        unbegun = await self._transmission.close(grace_seconds)
-        await self._give_back([job.leased for job in unbegun])
+        await self._transmission.close(grace_seconds)
         self._settler.close()
         await self._running[1]
 
     async def _lease_until_stopped(self) -> None:
         while not self._stopping:
             self._awake.clear()
+            self._transmission.put_off_the_impatient()
             try:
                 if await self._lease():
                     continue
@@ -148,42 +157,36 @@ class Engine:
             return
 
     async def _lease(self) -> int:
-        wanted = shares((job.leased.lane for job in self._jobs.values()), self._settings.capacity)
-        if not any(wanted.values()):
+        held = dict.fromkeys(Lane, 0)
+        for job in self._jobs.values():
+            held[job.leased.lane] += 1
+        if not any(share(lane, held, self._settings.capacity) for lane in Lane):
             return 0
-        leased, servers = await self._store.write(self._lease_unit, wanted)
-        if self._stopping:
-            await self._give_back(leased)
-            return 0
+        alone = not any(job.leased.alone for job in self._jobs.values())
+        leased, servers = await self._store.write(self._lease_unit, held, alone)
         for one in leased:
             job = self._jobs[one.id] = Job(one, servers[one.tenant_id])
+            # While stopping this gives the delivery back.
             self._transmission.begin(job)
         return len(leased)
 
-    def _lease_unit(self, wanted: dict[Lane, int]) -> tuple[list[Leased], Servers]:
-        leased = lease(self._owner, wanted, self._turns, self._due_now())
+    def _lease_unit(self, held: dict[Lane, int], alone: bool) -> tuple[list[Leased], Servers]:
+        leased = lease(self._owner, held, self._settings.capacity, self._turns, self._due_now(), alone=alone)
         if not leased:
             return [], {}
+        self._still_ours()
         known = self._memory.current()
         return leased, {tenant: known.servers_for(tenant) for tenant in {one.tenant_id for one in leased}}
-
-    async def _give_back(self, leased: Sequence[Leased]) -> None:
-        if not leased:
-            return
-        try:
-            await self._store.write(release, self._owner, leased, self._clock.now())
-        except Refusal as refusal:
-            # They stay LEASED until they are rescued; nothing is lost.
-            log.warning("not_given_back", deliveries=len(leased), reason=refusal.reason.value)
-        for one in leased:
-            self._jobs.pop(one.id, None)
 
     def _note_cancels(self, delivery_ids: tuple[int, ...]) -> None:
         for delivery_id in delivery_ids:
             if (job := self._jobs.get(delivery_id)) is not None:
-                job.cancelled = True
+                self._transmission.cancel(job)
 
     def _forget(self, settled: Sequence[Settlement]) -> None:
         for settlement in settled:
-            self._jobs.pop(settlement.leased.id, None)
+            job = self._jobs.get(settlement.leased.id)
+            # Another lease of the same delivery may have begun by now.
+            if job is not None and job.leased is settlement.leased:
+                del self._jobs[settlement.leased.id]
         self._awake.set()

@@ -11,6 +11,7 @@ from typing import Any
 import peewee
 
 from postroom_server.clock import Millis
+from postroom_server.delivery.codes import seeds
 from postroom_server.delivery.leased import Leased, LeasedEmail, LeasedRecipient
 from postroom_server.delivery.shares import share
 from postroom_server.message.mailing import Mailing
@@ -26,8 +27,8 @@ from postroom_server.store.models import (
 )
 from postroom_server.store.statement import Statement, as_list, is_postgresql, one_of
 
-# A delivery whose process has crashed moves from lane n to lane n + ALONE: nobody leases two of these at once,
-# so that one mail that brings processes down does not hold all those that were in hand with it.
+# A delivery whose process has crashed moves from lane n to lane n + ALONE: nobody leases two of these at
+# once, so that one mail that brings processes down does not hold all those that were in hand with it.
 ALONE = len(Lane)
 
 # One statement: walk the tenants that have something READY in the lane by skipping through the partial
@@ -46,14 +47,14 @@ _DUE = """SELECT x.id FROM delivery x
   ORDER BY x.run_at, x.id LIMIT {p}"""
 _SET = """SET state = 'LEASED', lease_owner = {p}, lease_token = lease_token + 1,
   transactions = transactions + 1, phase = NULL, dot_time = NULL"""
-_RETURNING = """RETURNING delivery.id, delivery.tenant_id, delivery.email_id, delivery.lane, delivery.message_id,
-  delivery.date_time, delivery.at_most_once, delivery.expire_time, delivery.lease_token,
+_RETURNING = """RETURNING delivery.id, delivery.tenant_id, delivery.email_id, delivery.lane,
+  delivery.message_id, delivery.date_time, delivery.at_most_once, delivery.expire_time, delivery.lease_token,
   delivery.transactions, delivery.tries, delivery.crash_count"""
 
 _LEASE_EMAIL = f"UPDATE delivery {_SET} WHERE email_id = {{p}} AND state = 'READY' {_RETURNING}"
 LEASE_SQLITE = (
-    f"{_TURN} UPDATE delivery {_SET} WHERE id IN (SELECT d.id FROM turn CROSS JOIN delivery d ON d.id IN ({_DUE})"
-    f" LIMIT {{p}}) {_RETURNING}"
+    f"{_TURN} UPDATE delivery {_SET} WHERE id IN"
+    f" (SELECT d.id FROM turn CROSS JOIN delivery d ON d.id IN ({_DUE}) LIMIT {{p}}) {_RETURNING}"
 ).format(p="?")
 LEASE_POSTGRESQL = (
     f"{_TURN}, due AS MATERIALIZED (SELECT d.id FROM turn CROSS JOIN LATERAL"
@@ -70,7 +71,7 @@ _EMAILS = Statement(
             Email.id, Email.tenant_id, Email.subject, Email.subject_prefix, Email.from_address,
             Email.from_name, Email.reply_to, Email.headers, Email.template_version_id,
             Email.template_language, Content.html, Content.text, Content.params, Content.recipient_params,
-            Email.test, Email.verification, _HAS_FILES,
+            Email.test, Email.verification, _HAS_FILES, Email.language,
         )
         .join(Content, on=(Content.email_id == Email.id))
         .where(one_of(Email.id, "ids"))
@@ -168,6 +169,7 @@ def _read(rows: list[tuple[Any, ...]]) -> list[Leased]:
         recipients.setdefault(delivery_id, []).append(
             LeasedRecipient(id_, Role(role), address, state == RecipientState.OPEN)
         )
+    code_seeds = seeds(row[0] for row in rows if emails[row[2]].is_code)
     # Lane by lane as they were taken, and oldest first within each: RETURNING promises no order.
     rows.sort(key=lambda row: (row[3] % ALONE, row[0]))
     return [
@@ -176,6 +178,7 @@ def _read(rows: list[tuple[Any, ...]]) -> list[Leased]:
             message_id=row[4], date_time=row[5], at_most_once=bool(row[6]), expire_time=row[7],
             lease_token=row[8], transactions=row[9], tries=row[10], crash_count=row[11],
             alone=row[3] >= ALONE, recipients=tuple(recipients.get(row[0], ())),
+            code_seed=code_seeds.get(row[0]),
         )
         for row in rows
     ]  # fmt: skip
@@ -187,7 +190,7 @@ def _email(row: tuple[Any, ...]) -> LeasedEmail:
         reply_to=tuple(json.loads(row[6])) if row[6] else (),
         headers=tuple(json.loads(row[7]).items()) if row[7] else (),
         html=row[10], text=row[11], params=json.loads(row[12]) if row[12] else {},
-        recipient_params=json.loads(row[13]) if row[13] else {},
+        recipient_params=json.loads(row[13]) if row[13] else {}, language=row[17] or "",
     )  # fmt: skip
     return LeasedEmail(
         id=row[0], tenant_id=row[1], mailing=mailing, template_version_id=row[8], template_language=row[9],

@@ -6,6 +6,7 @@ import dataclasses
 
 from postroom_server.clock import Millis
 from postroom_server.message.mailing import Mailing
+from postroom_server.store.codes import CodeSeed
 from postroom_server.store.models import Lane, Role
 
 
@@ -49,6 +50,7 @@ class Leased:
     crash_count: int
     alone: bool  # its process has crashed: never two such in hand at once
     recipients: tuple[LeasedRecipient, ...]
+    code_seed: CodeSeed | None = None
 
     @property
     def open_recipients(self) -> tuple[LeasedRecipient, ...]:

@@ -10,6 +10,7 @@ from postroom_server.message import entity
 from postroom_server.message.mailing import Copy, write
 from postroom_server.message.template import CompiledTemplate
 from postroom_server.smtp import Envelope
+from postroom_server.store.codes import MASK, CodeMaker
 from postroom_server.store.known import Memory
 from postroom_server.store.models import Attachment, Blob, Role
 from postroom_server.store.unit import Store
@@ -20,7 +21,8 @@ T = TypeVar("T")
 class Letters:
     """Turns leased deliveries into envelopes. The same delivery gives the same bytes every time."""
 
-    def __init__(self, store: Store, memory: Memory) -> None:
+    def __init__(self, store: Store, memory: Memory, codes: CodeMaker) -> None:
+        self._codes = codes
         self._store = store
         self._memory = memory
         self._bodies: _Kept[entity.EncodedBody] = _Kept(64)
@@ -30,12 +32,20 @@ class Letters:
         """Writes the message. Raises whatever keeps it from being written: that is our own failure."""
         email = leased.email
         template = await self._template(email)
-        copy = Copy(leased.message_id, leased.date_time, leased.addresses(Role.TO), leased.addresses(Role.CC))
+        to = leased.addresses(Role.TO)
+        copy = Copy(
+            leased.message_id,
+            leased.date_time,
+            to,
+            leased.addresses(Role.CC),
+            code=self._code(leased),
+            params_of="" if to else next(iter(email.mailing.recipient_params), ""),
+        )
         composed = write(
             email.mailing,
             copy,
             template=template,
-            body=self._body(email) if template is None else None,
+            body=self._body(email) if template is None and copy.code is None else None,
             attachments=await self._attachments(email) if email.has_files else (),
         )
         addresses = tuple(recipient.address for recipient in leased.open_recipients)
@@ -46,6 +56,11 @@ class Letters:
             smtputf8=composed.smtputf8 or not all(map(str.isascii, addresses)),
             eight_bit=not composed.message.isascii(),
         )
+
+    def _code(self, leased: Leased) -> str | None:
+        if not leased.email.is_code:
+            return None
+        return self._codes.code(leased.code_seed) if leased.code_seed is not None else MASK
 
     async def _template(self, email: LeasedEmail) -> CompiledTemplate | None:
         if email.template_version_id is None:

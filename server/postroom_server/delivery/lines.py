@@ -56,7 +56,7 @@ class Lines:
         return min((line for line in ready if line.server.priority == first), key=lambda line: line.load)
 
     def reopen_time(self, job: Job, now: Millis) -> Millis | None:
-        """When the first server that could carry this job may be asked; None when one may be asked already."""
+        """When the first server that could carry this job may be asked; None: one may be asked already."""
         breakers = [line.breaker for line in map(self.of, _carriers(job))]
         if any(breaker.state(now) is not BreakerState.OPEN for breaker in breakers):
             return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from postroom_server.clock import Millis
+from postroom_server.delivery.codes import hand_over
+from postroom_server.delivery.lease import ALONE
 from postroom_server.delivery.verdict import CRASHES_TO_HOLD, Outcome
 from postroom_server.store import history, outcome
 from postroom_server.store.history import Kind, event
@@ -18,39 +20,36 @@ _AT_ONCE = 500
 class Rescued:
     ready: int = 0
     held: int = 0
-    unknown: int = 0
+    ended: int = 0
 
     @property
     def total(self) -> int:
-        return self.ready + self.held + self.unknown
+        return self.ready + self.held + self.ended
 
 
 def rescue(owner: int | None, mint: IdMint, now: Millis) -> Rescued:
-    """Rescues up to 500 leased deliveries of a dead owner (None: of anybody). A unit of work; repeat until none.
+    """Rescues up to 500 leased deliveries of a dead owner (None: of anybody). A unit; repeat until none.
 
     The dot mark tells whether an AT_MOST_ONCE mail may have left; for the others nobody can tell, which
-    makes the crash an ambiguous one, and they are sent again.
+    makes the crash an ambiguous one, and they are sent again unless a cancel was asked for.
     """
     query = Delivery.select().where(Delivery.state == DeliveryState.LEASED)
     if owner is not None:
         query = query.where(Delivery.lease_owner == owner)
-    ready = held = unknown = 0
+    counts = dict.fromkeys((DeliveryState.READY, DeliveryState.HELD, DeliveryState.DONE), 0)
     for delivery in query.order_by(Delivery.lease_owner, Delivery.id).limit(_AT_ONCE):
-        crashes = delivery.crash_count + 1
         left_perhaps = not delivery.at_most_once or delivery.phase == "DOT"
-        if delivery.at_most_once and delivery.phase == "DOT":
-            state = DeliveryState.DONE
-            _end_as_unknown(delivery, now)
-            unknown += 1
-        elif crashes >= CRASHES_TO_HOLD:
-            state = DeliveryState.HELD
-            held += 1
-        else:
-            state = DeliveryState.READY
-            ready += 1
-        # The state and token are tested again: its owner may have come back to life in between.
+        state, ends_as = _fate(delivery, left_perhaps)
+        # Tested again: its owner may have come back to life in between.
         changed = (
-            Delivery.update(state=state, lease_owner=None, run_at=now, crash_count=crashes)
+            Delivery.update(
+                state=state,
+                lease_owner=None,
+                lane=delivery.lane % ALONE + ALONE,
+                # A server's trial is kept from the engine by a time far ahead.
+                run_at=max(now, delivery.run_at),
+                crash_count=delivery.crash_count + 1,
+            )
             .where(
                 (Delivery.id == delivery.id)
                 & (Delivery.state == DeliveryState.LEASED)
@@ -60,14 +59,33 @@ def rescue(owner: int | None, mint: IdMint, now: Millis) -> Rescued:
             .execute()
         )
         if changed:
+            counts[DeliveryState.DONE if ends_as else state] += 1
+            if ends_as is not None:
+                _end(delivery, ends_as, left_perhaps, now)
             _note(delivery, state, left_perhaps, mint, now)
-    return Rescued(ready, held, unknown)
+    return Rescued(*counts.values())
 
 
-def _end_as_unknown(delivery: Delivery, now: Millis) -> None:
+def _fate(delivery: Delivery, left_perhaps: bool) -> tuple[DeliveryState, RecipientState | None]:
+    """The delivery's state, and that of its open recipients where they end with it."""
+    if delivery.cancel_requested:
+        # Nobody waits for it any more.
+        return DeliveryState.CANCELLED, RecipientState.UNKNOWN if left_perhaps else RecipientState.CANCELLED
+    if delivery.at_most_once and left_perhaps:
+        return DeliveryState.DONE, RecipientState.UNKNOWN
+    if delivery.crash_count + 1 >= CRASHES_TO_HOLD:
+        return DeliveryState.HELD, None
+    return DeliveryState.READY, None
+
+
+def _end(delivery: Delivery, state: RecipientState, ambiguous: bool, now: Millis) -> None:
     still_open = (Recipient.delivery_id == delivery.id) & (Recipient.state == RecipientState.OPEN)
     ids = [row.id for row in Recipient.select(Recipient.id).where(still_open)]
-    Recipient.update(state=RecipientState.UNKNOWN, settle_time=now).where(Recipient.id.in_(ids)).execute()
+    if not ids:
+        return
+    Recipient.update(state=state, settle_time=now).where(Recipient.id.in_(ids)).execute()
+    if state is RecipientState.UNKNOWN:
+        hand_over([delivery.id], now)
     history.append(
         [
             event(
@@ -77,14 +95,14 @@ def _end_as_unknown(delivery: Delivery, now: Millis) -> None:
                 email_id=delivery.email_id,
                 delivery_id=delivery.id,
                 recipient_id=id_,
-                state=RecipientState.UNKNOWN.value,
+                state=state.value,
                 outcome=Outcome.CRASHED.value,
-                ambiguous=True,
+                ambiguous=ambiguous,
             )
             for id_ in ids
         ]
     )
-    outcome.record([(delivery.email_id, RecipientState.UNKNOWN, len(ids))], now)
+    outcome.record([(delivery.email_id, state, len(ids))], now)
 
 
 def _note(delivery: Delivery, state: DeliveryState, left_perhaps: bool, mint: IdMint, now: Millis) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import peewee
 
 from postroom_server.clock import Millis
+from postroom_server.delivery.codes import hand_over
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.verdict import Next, Outcome, Settled, Verdict
 from postroom_server.smtp import Reply, Transaction
@@ -137,6 +138,7 @@ class _Sheet:
         self._changes: dict[tuple[int, RecipientState], int] = {}
         self._finished: list[dict[str, Any]] = []
         self._ambiguous: list[dict[str, Any]] = []
+        self._handed_over: set[int] = set()  # deliveries with a verification code
 
     def add(self, settlement: Settlement, *, cancel_requested: bool) -> None:
         leased, verdict = settlement.leased, settlement.verdict
@@ -145,9 +147,11 @@ class _Sheet:
         state = DeliveryState(verdict.next)
         waiting = [(id_, reply) for id_, reply in verdict.open if id_ in self._still_open]
         if verdict.next is not Next.DONE and cancel_requested:
-            # A cancel came while the message was under way, and it has not left for these.
+            # A cancel came while the message was under way; of some nobody knows whether they have it.
             for recipient_id, reply in waiting:
-                self._settle_recipient(settlement, Settled(recipient_id, RecipientState.CANCELLED, reply))
+                unknown = verdict.ambiguous and reply is None
+                ends_as = RecipientState.UNKNOWN if unknown else RecipientState.CANCELLED
+                self._settle_recipient(settlement, Settled(recipient_id, ends_as, reply))
             state = DeliveryState.CANCELLED
         elif not waiting:
             state = DeliveryState.DONE
@@ -187,6 +191,7 @@ class _Sheet:
         _END_LEASE.execute_many(self._ended)
         _FINISH_IF_SETTLED.execute_many(self._finished)
         _COUNT_AMBIGUOUS.execute_many(self._ambiguous)
+        hand_over(self._handed_over, self._now)
         ids = mint.many(len(self._attempts))
         _ATTEMPT.many([_attempt_row(id_, owner, one) for id_, one in zip(ids, self._attempts, strict=True)])
         history.append(self._events)
@@ -196,6 +201,8 @@ class _Sheet:
 
     def _settle_recipient(self, settlement: Settlement, one: Settled) -> None:
         leased = settlement.leased
+        if leased.code_seed is not None and one.state in (RecipientState.DELIVERED, RecipientState.UNKNOWN):
+            self._handed_over.add(leased.id)
         if one.recipient_id not in self._still_open:
             return
         self._still_open.remove(one.recipient_id)

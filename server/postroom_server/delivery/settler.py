@@ -16,6 +16,7 @@ from postroom_server.store.unit import Store
 log = structlog.get_logger()
 
 AT_ONCE = 256
+TRIES = 3  # of an outcome, while closing
 
 
 class Settler:
@@ -64,27 +65,32 @@ class Settler:
 
     async def _write(self, batch: list[Settlement]) -> None:
         """Writes until it succeeds: an outcome that is known must not be lost to a pause of the database."""
+        tries = 0
         while not await self._try(batch):
-            if len(batch) > 1:
-                # One bad row must not keep the others from being settled.
-                for one in batch:
-                    await self._write([one])
-                return
-            if self._closing:
-                log.error("settle_given_up", delivery=batch[0].leased.id)
-                return
+            tries += 1
+            if self._closing and tries == TRIES:
+                # Nobody will know how these ended: they stay LEASED, and are rescued as after a crash.
+                log.error("settle_given_up", deliveries=[one.leased.id for one in batch])
+                break
             await asyncio.sleep(self._retry_seconds)
         self._on_settled(batch)
 
     async def _try(self, batch: list[Settlement]) -> bool:
+        """False: the database does not answer."""
         try:
             late = await self._store.write(settle, self._owner, batch, self._mint, self._clock.now())
         except Refusal as refusal:
             log.warning("settle_waits", deliveries=len(batch), reason=refusal.reason.value)
             return False
         except Exception:
-            log.exception("settle_failed", deliveries=[one.leased.id for one in batch])
-            return False
+            if len(batch) > 1:
+                # One bad row must not keep the others from being settled.
+                for one in batch:
+                    await self._write([one])
+            else:
+                # Our own mistake; trying again would hold up the others. The next start rescues it.
+                log.exception("settle_failed", delivery=batch[0].leased.id)
+            return True
         if late:
             log.warning("outcomes_came_late", deliveries=[one.leased.id for one in late])
         return True

@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 
+import structlog
+
 from postroom_server.clock import Clock, Millis
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.lease import lease_email
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.settle import Settlement, settle
-from postroom_server.delivery.verdict import Next, Outcome, Settled, Verdict, judge, judge_without_server
+from postroom_server.delivery.verdict import (
+    Next,
+    Outcome,
+    Settled,
+    Verdict,
+    judge,
+    judge_local_error,
+    judge_without_server,
+)
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.smtp import Connection
 from postroom_server.store.ids import IdMint
@@ -19,10 +29,20 @@ from postroom_server.store.known import Memory, ServerFacts
 from postroom_server.store.models import RecipientState
 from postroom_server.store.unit import Store
 
+log = structlog.get_logger()
+
 
 class Trial:
     def __init__(
-        self, store: Store, memory: Memory, mint: IdMint, endpoints: Endpoints, clock: Clock, *, owner: int
+        self,
+        store: Store,
+        memory: Memory,
+        mint: IdMint,
+        letters: Letters,
+        endpoints: Endpoints,
+        clock: Clock,
+        *,
+        owner: int,
     ) -> None:
         self._store = store
         self._memory = memory
@@ -30,13 +50,28 @@ class Trial:
         self._endpoints = endpoints
         self._clock = clock
         self._owner = owner
-        self._letters = Letters(store, memory)
+        self._letters = letters
+        self._carrying: set[asyncio.Task[Settlement]] = set()
 
-    async def carry(self, email_id: int, server_id: int, timeout: Millis) -> Settlement:
-        """Leases the email's one delivery, transmits it within `timeout`, settles it for good."""
+    async def carry(self, email_id: int, server_id: int, patience: Millis) -> Settlement:
+        """Leases the email's one delivery, transmits it within `patience`, settles it for good.
+
+        It goes on when its caller gives up: what was leased must be settled.
+        """
+        carrying = asyncio.create_task(self._carry(email_id, server_id, patience))
+        self._carrying.add(carrying)
+        carrying.add_done_callback(self._carrying.discard)
+        return await asyncio.shield(carrying)
+
+    async def _carry(self, email_id: int, server_id: int, patience: Millis) -> Settlement:
         leased, server = await self._store.write(self._lease, email_id, server_id)
         start = self._clock.now()
-        settlement = await self._transmit(leased, server, start, timeout)
+        try:
+            settlement = await self._transmit(leased, server, start, patience)
+        except Exception:
+            log.exception("trial_not_built", delivery=leased.id, email=email_id)
+            verdict = judge_local_error(leased, now=start, uniform=lambda low, _: low)
+            settlement = Settlement(leased, _final(verdict), None, server.id, start, self._clock.now())
         await self._store.write(settle, self._owner, [settlement], self._mint, self._clock.now())
         return settlement
 
@@ -48,14 +83,14 @@ class Trial:
         return leased[0], server
 
     async def _transmit(
-        self, leased: Leased, server: ServerFacts, start: Millis, timeout: Millis
+        self, leased: Leased, server: ServerFacts, start: Millis, patience: Millis
     ) -> Settlement:
         if leased.email.test:
             verdict = judge_without_server(leased, RecipientState.DELIVERED, Outcome.DELIVERED, start)
             return Settlement(leased, verdict, None, server.id, start, start)
         connection = Connection(self._endpoints.of(server))
         envelope = await self._letters.envelope(leased)
-        alarm = asyncio.get_running_loop().call_later(timeout / 1000, connection.abort)
+        alarm = asyncio.get_running_loop().call_later(patience / 1000, connection.abort)
         try:
             transaction = await connection.send(envelope)
         finally:
@@ -67,6 +102,7 @@ class Trial:
 
 
 def _final(verdict: Verdict) -> Verdict:
-    """A trial is not repeated: whoever is open when it ends has waited long enough."""
-    ended = tuple(Settled(id_, RecipientState.EXPIRED, reply) for id_, reply in verdict.open)
+    """A trial is not repeated: whoever is open when it ends has waited long enough, or may even have it."""
+    state = RecipientState.UNKNOWN if verdict.ambiguous else RecipientState.EXPIRED
+    ended = tuple(Settled(id_, state, reply) for id_, reply in verdict.open)
     return dataclasses.replace(verdict, settled=verdict.settled + ended, open=(), next=Next.DONE)

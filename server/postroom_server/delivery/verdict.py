@@ -156,10 +156,8 @@ def _spoken(
     at_once = over_limit and accepted > 0
     tries = leased.tries + 1
     run_at = now if at_once else now + retry.delay(tries, is_code=leased.email.is_code, uniform=uniform)
-    if accepted:
-        outcome = Outcome.DELIVERED
-    else:
-        outcome = Outcome.TRANSIENT if stay else Outcome.PERMANENT
+    not_accepted = Outcome.TRANSIENT if stay else Outcome.PERMANENT
+    outcome = Outcome.DELIVERED if accepted else not_accepted
     return Verdict(
         outcome,
         tuple(settled),

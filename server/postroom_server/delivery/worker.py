@@ -6,6 +6,7 @@ On SQLite there is one process, number 0, and what it finds LEASED at start is i
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 from collections.abc import Callable
 
@@ -20,9 +21,16 @@ from postroom_server.store.unit import LostRaceError, Store
 
 log = structlog.get_logger()
 
-BEAT_SECONDS = 15.0
-FENCED_AFTER_SECONDS = 45.0
-DEAD_AFTER_SECONDS = 60.0
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rhythm:
+    beat_seconds: float = 15.0
+    dead_after_seconds: float = 60.0
+
+    @property
+    def silent_after_seconds(self) -> float:
+        """After so long without a beat a process stops what it can, well before others take it for dead."""
+        return 0.75 * self.dead_after_seconds
 
 
 class FencedError(Exception):
@@ -59,9 +67,10 @@ async def rescue_all(store: Store, mint: IdMint, clock: Clock, owner: int | None
 class Presence:
     """Beats for this process and watches the others. PostgreSQL only."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, rhythm: Rhythm = Rhythm()) -> None:
         self._store = store
         self._clock = clock
+        self._rhythm = rhythm
         self._incarnation = secrets.token_hex(8)
         self._last_beat = clock.monotonic()
         self._seen: dict[tuple[int, str], tuple[int, float]] = {}
@@ -73,32 +82,58 @@ class Presence:
         return self.number
 
     def is_alive(self) -> bool:
-        """Whether others still believe in this process; ids may be made only then."""
-        return self._clock.monotonic() - self._last_beat < FENCED_AFTER_SECONDS
+        """Whether others surely still believe in this process; ids may be made only then."""
+        return self._silent_in() > 0
+
+    def check_ours(self) -> None:
+        """Raises FencedError where the number has passed to another. For units that lease.
+
+        Until they commit, nobody can declare this process dead: a lease is seen by whoever rescues it.
+        """
+        own = (Worker.id == self.number) & (Worker.incarnation == self._incarnation)
+        if not list(Worker.select(Worker.id).where(own).for_update("FOR SHARE")):  # type: ignore[arg-type]
+            raise FencedError("another process has taken over this one's work")
 
     async def beat_forever(
-        self, mint: IdMint, *, on_cancels: Callable[[list[int]], None], on_fenced: Callable[[], None]
+        self,
+        mint: IdMint,
+        *,
+        on_cancels: Callable[[list[int]], None],
+        on_silent: Callable[[], None],
+        on_heard: Callable[[], None],
+        on_fenced: Callable[[], None],
     ) -> None:
-        """Beats until this process has been declared dead, or may have been: then calls `on_fenced` and ends."""
+        """Beats until this process has been declared dead: then calls `on_fenced` and ends.
+
+        When no beat succeeds for long, others may soon declare it so: `on_silent`. The next success takes
+        that back: `on_heard`.
+        """
+        silent = False
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(self._rhythm.beat_seconds if silent else self._next_beat_in())
             try:
-                on_cancels(await self.beat(mint))
+                # A line to the database that is cut gives no error for many minutes.
+                async with asyncio.timeout(self._rhythm.beat_seconds if silent else self._silent_in()):
+                    cancels = await self.beat(mint)
             except FencedError:
                 log.error("declared_dead", worker=self.number)
                 on_fenced()
                 return
             except Refusal as refusal:
                 log.warning("beat_missed", reason=refusal.reason.value)
+            except TimeoutError:
+                log.warning("beat_missed", reason="no answer")
             except Exception:
                 log.exception("beat_failed")
-            if not self.is_alive():
-                log.error("fenced_off", worker=self.number)
-                on_fenced()
-                return
+            else:
+                on_cancels(cancels)
+            if self.is_alive() == silent:
+                silent = not silent
+                log.warning("silent" if silent else "heard_again", worker=self.number)
+                (on_silent if silent else on_heard)()
 
     async def beat(self, mint: IdMint) -> list[int]:
-        """One beat: raises the own counter, rescues whoever has stood still for 60 s.
+        """One beat: raises the own counter, rescues whoever has stood still for long.
 
         Returns the deliveries in this process's hands whose cancel was asked for elsewhere. Raises
         FencedError when the own row has passed to another.
@@ -106,13 +141,27 @@ class Presence:
         cancels = await self._store.write(_beat, self.number, self._incarnation, self._clock.now())
         if cancels is None:
             raise FencedError("another process has taken over this one's work")
+        if not self.is_alive():
+            # Whoever could not beat could not see others beat either.
+            self._seen.clear()
         self._last_beat = self._clock.monotonic()
         await self._rescue_the_dead(mint)
         return cancels
 
-    async def leave(self) -> None:
-        """Removes the own row, so that nobody waits for a beat."""
-        await self._store.write(_remove, self.number, self._incarnation)
+    async def leave(self, mint: IdMint) -> None:
+        """Removes the own row, so that nobody waits for a beat. Nothing stays leased by its number."""
+        try:
+            while await self._store.write(_leave, self.number, self._incarnation, mint, self._clock.now()):
+                pass
+        except Refusal as refusal:
+            # The others will rescue what is left.
+            log.warning("left_without_goodbye", worker=self.number, reason=refusal.reason.value)
+
+    def _silent_in(self) -> float:
+        return max(0.0, self._last_beat + self._rhythm.silent_after_seconds - self._clock.monotonic())
+
+    def _next_beat_in(self) -> float:
+        return min(self._rhythm.beat_seconds, self._silent_in())
 
     async def _rescue_the_dead(self, mint: IdMint) -> None:
         now = self._clock.monotonic()
@@ -121,7 +170,7 @@ class Presence:
         for number, incarnation, beat in others:
             last_beat, since = self._seen.get((number, incarnation), (beat, now))
             seen[number, incarnation] = (beat, since if beat == last_beat else now)
-            if now - seen[number, incarnation][1] >= DEAD_AFTER_SECONDS:
+            if now - seen[number, incarnation][1] >= self._rhythm.dead_after_seconds:
                 condemned = f"rescued by {self._incarnation}"
                 if await self._store.write(_condemn, number, incarnation, beat, condemned):
                     await rescue_all(self._store, mint, self._clock, number)
@@ -157,6 +206,17 @@ def _condemn(number: int, incarnation: str, beat: int, condemned: str) -> bool:
     """
     same = (Worker.id == number) & (Worker.incarnation == incarnation) & (Worker.beat == beat)
     return bool(Worker.update(incarnation=condemned).where(same).execute())
+
+
+def _leave(number: int, incarnation: str, mint: IdMint, now: Millis) -> bool:
+    """True: there was something to rescue, and perhaps there is more."""
+    own = (Worker.id == number) & (Worker.incarnation == incarnation)
+    if not list(Worker.select(Worker.id).where(own).for_update()):
+        return False
+    if rescue(number, mint, now).total:
+        return True
+    _remove(number, incarnation)
+    return False
 
 
 def _remove(number: int, incarnation: str) -> None:

@@ -1,1 +1,1 @@
-"""What the product does: accept, records, templates, servers, tenants, tokens. Knows no protobuf, HTTP or SMTP."""
+"""What the product does: accept, records, templates, servers, tenants, tokens. No protobuf, HTTP, SMTP."""

@@ -11,12 +11,14 @@ from postroom_server.mail import accepted_rows, idempotency
 from postroom_server.mail.admission import Admission
 from postroom_server.mail.caller import Caller, Scope
 from postroom_server.mail.checks import Checked, check
-from postroom_server.mail.copies import Copy, split
+from postroom_server.mail.codes import CodeSends
+from postroom_server.mail.copies import Copy, split, split_masked
 from postroom_server.mail.draft import Draft, TemplateBody
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.senders import Sender, resolve_sender
 from postroom_server.mail.template_choice import ChosenTemplate, choose_template
 from postroom_server.mail.tenancy import tenant_of
+from postroom_server.message import address
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Known, Memory, ServerFacts, TenantFacts
@@ -44,6 +46,7 @@ class Plan:
     sender: Sender
     template: ChosenTemplate | None
     copies: tuple[Copy, ...]
+    language: str
 
 
 class Acceptance:
@@ -58,6 +61,7 @@ class Acceptance:
         limits: Limits,
         *,
         default_language: str,
+        code_key_id: str,
     ) -> None:
         self._clock = clock
         self._mint = mint
@@ -65,6 +69,8 @@ class Acceptance:
         self._admission = admission
         self._limits = limits
         self._default_language = default_language
+        self._code_key_id = code_key_id
+        self._code_sends = CodeSends(limits)
 
     def check(self, caller: Caller, draft: Draft) -> Checked:
         """Refuses a draft for everything that is wrong with its fields, all at once."""
@@ -169,6 +175,7 @@ class Acceptance:
             return [_remembered(item.draft, remembered) or refusal for item in items]
         outcomes: list[Outcome] = []
         plans: list[Plan] = []
+        sent_codes: dict[str, list[Millis]] = {}
         for item in items:
             draft = item.draft
             try:
@@ -176,6 +183,8 @@ class Acceptance:
                     outcomes.append(again)
                     continue
                 plan = self._plan(caller, tenant, known, now, item)
+                if draft.has_verification:
+                    self._code_sends.check(tenant_id, _asked_codes(item), sent_codes, now)
             except Refusal as refusal:
                 outcomes.append(refusal)
                 continue
@@ -211,9 +220,15 @@ class Acceptance:
         template = None
         if isinstance(draft.body, TemplateBody):
             template = choose_template(checked, draft.body, language, tenant.id, known)
-        copies = split(checked.to, checked.cc, checked.bcc, draft.copy_mode)
-        ids = self._mint.many(1 + len(copies) + checked.recipient_count + 2 * len(draft.files))
         due = now if draft.schedule_time is None else max(now, draft.schedule_time)
+        lifetime, validity = self._limits.lifetime, None
+        if draft.has_verification:
+            copies = split_masked(checked.to, checked.cc, checked.bcc)
+            # A code that comes when it is no longer asked for is of no use.
+            validity = lifetime = self._validity(draft, template)
+        else:
+            copies = split(checked.to, checked.cc, checked.bcc, draft.copy_mode)
+        ids = self._mint.many(1 + 2 * len(copies) + checked.recipient_count + 2 * len(draft.files))
         rows = accepted_rows.build(
             checked,
             ids=iter(ids),
@@ -224,13 +239,20 @@ class Acceptance:
             template=template,
             language=language,
             copies=copies,
-            lane=_lane(draft.urgent, template),
+            lane=Lane.URGENT if draft.has_verification else _lane(draft.urgent, template),
             now=now,
             due=due,
-            expire_time=draft.expire_time or due + self._limits.lifetime,
+            expire_time=draft.expire_time or due + lifetime,
             run_at=run_at,
+            code_key_id=self._code_key_id if draft.has_verification else None,
+            validity=validity,
         )
-        return Plan(checked, rows, sender, template, copies)
+        return Plan(checked, rows, sender, template, copies, language)
+
+    def _validity(self, draft: Draft, template: ChosenTemplate | None) -> Millis:
+        """How long a code is valid: by the request, else by the template, else by the setting."""
+        by_template = template.validity if template else None
+        return draft.validity or by_template or self._limits.code_validity
 
 
 def _active_tenant(known: Known, tenant_id: int) -> TenantFacts:
@@ -247,6 +269,10 @@ def _active_tenant(known: Known, tenant_id: int) -> TenantFacts:
 def _answer(plan: Plan) -> tuple[str, bytes, dict[str, int]]:
     draft = plan.checked.draft
     return draft.request_id, draft.fingerprint, {"id": plan.rows.email_id}
+
+
+def _asked_codes(checked: Checked) -> list[tuple[str, str]]:
+    return [(f"to[{i}]", address.key(text)) for i, text in enumerate(checked.to)]
 
 
 def _lane(urgent: bool, template: ChosenTemplate | None) -> Lane:

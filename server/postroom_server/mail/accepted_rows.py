@@ -15,10 +15,13 @@ from postroom_server.mail.copies import Copy
 from postroom_server.mail.draft import CopyMode, CustomBody
 from postroom_server.mail.senders import Sender
 from postroom_server.mail.template_choice import ChosenTemplate
+from postroom_server.message.address import key as key_of
 from postroom_server.store import history
+from postroom_server.store.codes import fresh_nonce
 from postroom_server.store.models import (
     Attachment,
     Blob,
+    Code,
     Content,
     Delivery,
     DeliveryState,
@@ -27,6 +30,7 @@ from postroom_server.store.models import (
     Lane,
     Recipient,
     RecipientState,
+    Role,
 )
 from postroom_server.store.statement import Insert, Statement, bind, insert
 
@@ -39,7 +43,7 @@ _EMAIL = Insert(
         Email.language, Email.template_language, Email.invoke_name, Email.template_version_id, Email.html,
         Email.subject, Email.subject_prefix, Email.from_address, Email.from_name, Email.reply_to,
         Email.ignore_suppression, Email.separate, Email.at_most_once, Email.urgent, Email.test,
-        Email.verification, Email.labels, Email.headers, Email.state,
+        Email.verification, Email.validity, Email.labels, Email.headers, Email.state,
         Email.recipient_count, Email.open_count, Email.delivered_count,
         Email.refused_count, Email.expired_count, Email.cancelled_count, Email.suppressed_count,
         Email.unknown_count, Email.bounced_count, Email.ambiguous_count, Email.accept_time,
@@ -64,6 +68,7 @@ _RECIPIENT = Insert(
     ],
 )  # fmt: skip
 _ATTACHMENT = insert(Attachment)
+_CODE = insert(Code)
 _BLOB = insert(Blob, suffix='ON CONFLICT ("tenant_id", "sha256") DO NOTHING')
 _FIND_BLOB = Statement(
     lambda: Blob.select(Blob.id).where(
@@ -81,6 +86,7 @@ class EmailRows:
     content: Row
     deliveries: list[Row]
     recipients: list[Row]
+    codes: list[Row]
     files: list[_File]
 
 
@@ -112,10 +118,13 @@ def build(
     due: Millis,
     expire_time: Millis,
     run_at: Millis | None = None,
+    code_key_id: str | None = None,
+    validity: Millis | None = None,
 ) -> EmailRows:
     """Lays out every row of one accepted email. `ids` gives growing ids: email, deliveries, recipients.
 
-    `due` is also the Date of its messages; `run_at`, where given, keeps the engine away until then.
+    `due` is also the Date of its messages; `run_at`, where given, keeps the engine away until then. With
+    `code_key_id` every To address gets a verification code, derived from that key and a fresh nonce.
     """
     draft = checked.draft
     body = draft.body
@@ -130,7 +139,7 @@ def build(
         sender.subject_prefix, sender.address, sender.name,
         as_json(checked.reply_to) if checked.reply_to else None,
         draft.ignore_suppression, draft.copy_mode is CopyMode.SEPARATE, draft.at_most_once, draft.urgent,
-        caller.test, draft.has_verification, as_json(dict(draft.labels)) if draft.labels else None,
+        caller.test, draft.has_verification, validity, as_json(dict(draft.labels)) if draft.labels else None,
         as_json(dict(draft.headers)) if draft.headers else None, EmailState.PENDING.value, count, count,
         0, 0, 0, 0, 0, 0, 0, 0, now, draft.schedule_time, expire_time,
     )  # fmt: skip
@@ -145,6 +154,7 @@ def build(
     domain = sender.address.rpartition("@")[2]
     deliveries: list[Row] = []
     recipients: list[Row] = []
+    codes: list[Row] = []
     for position, copy in enumerate(copies):
         delivery_id = next(ids)
         deliveries.append(
@@ -156,7 +166,8 @@ def build(
                 position,
                 _message_id(delivery_id, domain),
                 due,
-                draft.at_most_once,
+                # Two codes in one inbox confuse; an outcome that is lost must not send a second mail.
+                draft.at_most_once or draft.has_verification,
                 DeliveryState.READY.value,
                 due if run_at is None else run_at,
                 expire_time,
@@ -167,6 +178,24 @@ def build(
                 0,
             )
         )
+        role, address = copy.recipients[0]
+        if code_key_id is not None and role is Role.TO:
+            codes.append(
+                (
+                    next(ids),
+                    tenant_id,
+                    draft.biz_key,
+                    key_of(address),
+                    email_id,
+                    delivery_id,
+                    fresh_nonce(),
+                    code_key_id,
+                    validity,
+                    now,
+                    None,
+                    None,
+                )
+            )
         recipients.extend(
             (next(ids), tenant_id, email_id, delivery_id, role.value, address, RecipientState.OPEN.value)
             for role, address in copy.recipients
@@ -184,7 +213,7 @@ def build(
         )
         for position, file in enumerate(draft.files)
     ]
-    return EmailRows(email_id, tenant_id, now, email, content, deliveries, recipients, files)
+    return EmailRows(email_id, tenant_id, now, email, content, deliveries, recipients, codes, files)
 
 
 def store(accepted: Sequence[EmailRows]) -> None:
@@ -193,6 +222,7 @@ def store(accepted: Sequence[EmailRows]) -> None:
     _CONTENT.many([rows.content for rows in accepted])
     _DELIVERY.many([row for rows in accepted for row in rows.deliveries])
     _RECIPIENT.many([row for rows in accepted for row in rows.recipients])
+    _CODE.many([row for rows in accepted for row in rows.codes])
     history.append(
         [
             history.event(

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from postroom_server.clock import Millis
+from postroom_server.clock import DAY, SECOND, Millis
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
 from postroom_server.mail.limits import Limits
 from postroom_server.message import address, language
@@ -237,8 +237,7 @@ def _files(files: Iterable[File], limits: Limits, found: list[Violation]) -> Non
 def _body(
     draft: Draft, to: tuple[str, ...], limits: Limits, found: list[Violation]
 ) -> tuple[str | None, Mapping[str, Mapping[str, Any]]]:
-    if draft.has_verification:
-        found.append(Violation("verification", "verification codes are not served by this release"))
+    _verification(draft, found)
     body = draft.body
     if isinstance(body, CustomBody):
         _custom(draft, body, limits, found)
@@ -247,6 +246,17 @@ def _body(
         return _template(draft, body, to, limits, found)
     found.append(Violation("body", "either template or custom is required"))
     return None, {}
+
+
+def _verification(draft: Draft, found: list[Violation]) -> None:
+    if not draft.has_verification:
+        return
+    if not draft.to and not draft.has_audience and (draft.cc or draft.bcc):
+        found.append(Violation("to", "a code needs a To address", Reason.NO_RECIPIENTS))
+    if not draft.biz_key and not (isinstance(draft.body, TemplateBody) and not draft.body.invoke_name):
+        found.append(Violation("biz_key", "a code needs the purpose it is for", Reason.BIZ_KEY_REQUIRED))
+    if draft.validity is not None and not SECOND <= draft.validity <= DAY:
+        found.append(Violation("verification.validity", "1 second to 24 hours"))
 
 
 def _custom(draft: Draft, body: CustomBody, limits: Limits, found: list[Violation]) -> None:

@@ -73,9 +73,7 @@ class CodeSends:
         for field, key in listed:
             until = self._free_from(earlier[key], now)
             if until > now:
-                found.append(
-                    Violation(field, "was sent a code too often of late", Reason.CODE_RATE_LIMITED)
-                )
+                found.append(Violation(field, "was sent a code too often of late", Reason.CODE_RATE_LIMITED))
                 wait = max(wait, until - now)
         if found:
             raise Refusal(

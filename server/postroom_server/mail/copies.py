@@ -15,6 +15,13 @@ class Copy:
     recipients: tuple[tuple[Role, str], ...]
 
 
+def split_masked(to: tuple[str, ...], cc: tuple[str, ...], bcc: tuple[str, ...]) -> tuple[Copy, ...]:
+    """One message per To, each with a code of its own; Cc and Bcc share one in which the code is masked."""
+    extra = tuple((Role.CC, a) for a in cc) + tuple((Role.BCC, a) for a in bcc)
+    own = tuple(Copy(((Role.TO, a),)) for a in to)
+    return (*own, Copy(extra)) if extra else own
+
+
 def split(to: tuple[str, ...], cc: tuple[str, ...], bcc: tuple[str, ...], mode: CopyMode) -> tuple[Copy, ...]:
     """SHARED: one message for all. SEPARATE: one per To; Cc and Bcc travel with the first only."""
     extra = tuple((Role.CC, a) for a in cc) + tuple((Role.BCC, a) for a in bcc)

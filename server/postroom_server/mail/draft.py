@@ -87,5 +87,6 @@ class Draft:
     tenant_id: int | None = None  # None: the caller's own
     has_audience: bool = False
     has_verification: bool = False
+    validity: Millis | None = None  # of the code; None: the template's, else the setting's
     validate_only: bool = False
     unreadable: tuple[Violation, ...] = ()  # what could not be said in the fields above

@@ -33,3 +33,9 @@ class Limits:
     min_free_disk_bytes: int = 64 << 20
     idempotency: Millis = 72 * HOUR
     busy_retry: Millis = MINUTE
+    code_validity: Millis = 5 * MINUTE  # when neither request nor template names one
+    code_interval: Millis = MINUTE  # between two codes to one address
+    codes_per_hour: int = 5  # to one address
+    codes_per_day: int = 10
+    code_guesses: int = 5  # wrong ones for one purpose and address, then it is locked
+    code_failures_per_hour: int = 10  # wrong ones for one address, whatever the purpose

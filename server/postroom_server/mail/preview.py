@@ -8,9 +8,11 @@ from postroom_server.mail.accept import Acceptance, Plan
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.checks import Checked
 from postroom_server.mail.copies import Copy
-from postroom_server.mail.draft import CustomBody, TemplateBody
+from postroom_server.mail.draft import CustomBody, Draft, TemplateBody
+from postroom_server.mail.template_choice import CODE_PLACEHOLDER
 from postroom_server.message import entity, mailing
 from postroom_server.refusals import Reason, Violation, refuse_all
+from postroom_server.store.codes import MASK
 from postroom_server.store.ids import EPOCH
 from postroom_server.store.known import Memory
 from postroom_server.store.models import Role
@@ -88,6 +90,7 @@ def _mailing(plan: Plan) -> mailing.Mailing:
         text=custom.text or None,
         params=draft.body.params if isinstance(draft.body, TemplateBody) else {},
         recipient_params=checked.recipient_params,
+        language=plan.language,
     )
 
 
@@ -99,4 +102,16 @@ def _named(plan: Plan, position: int, copy: Copy) -> mailing.Copy:
         date=EPOCH if draft.schedule_time is None else draft.schedule_time,
         to=tuple(address for role, address in copy.recipients if role is Role.TO),
         cc=tuple(address for role, address in copy.recipients if role is Role.CC),
+        code=_shown_code(draft, copy),
+        params_of=plan.checked.to[0] if plan.checked.to and not _has_to(copy) else "",
     )
+
+
+def _has_to(copy: Copy) -> bool:
+    return any(role is Role.TO for role, _ in copy.recipients)
+
+
+def _shown_code(draft: Draft, copy: Copy) -> str | None:
+    if not draft.has_verification:
+        return None
+    return CODE_PLACEHOLDER if _has_to(copy) else MASK

@@ -6,14 +6,18 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from postroom_server.clock import Millis
 from postroom_server.mail.checks import Checked
 from postroom_server.mail.draft import TemplateBody
-from postroom_server.message import language
+from postroom_server.message import code_text, language
 from postroom_server.message.mailing import SYSTEM_VALUES
 from postroom_server.message.template import CompiledTemplate
 from postroom_server.message.unsafe import UnsafeContent
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
 from postroom_server.store.known import Known, TemplateFacts
+
+# What a preview shows in the place of a verification code.
+CODE_PLACEHOLDER = "000000"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class ChosenTemplate:
     version_id: int
     language: str  # the variant's
     html: bool  # whether the variant has an HTML part
+    validity: Millis | None  # of a code, by the template
 
 
 def find_template(body: TemplateBody, biz_key: str, tenant_id: int, known: Known) -> TemplateFacts:
@@ -60,17 +65,21 @@ def choose_template(
     tag = language.choose(wanted, tuple(version.variants), version.default_language)
     variant = version.variants[tag]
     _check_values(checked, body, variant)
-    return ChosenTemplate(template.invoke_name, template.kind, version.id, tag, bool(variant.content.html))
+    return ChosenTemplate(
+        template.invoke_name, template.kind, version.id, tag, bool(variant.content.html), version.validity
+    )
 
 
 def _check_values(checked: Checked, body: TemplateBody, compiled: CompiledTemplate) -> None:
     found: list[Violation] = []
+    # The code is ours to fill in; any six digits do for the check.
+    given = {code_text.NAME: CODE_PLACEHOLDER} if checked.draft.has_verification else {}
     if not checked.recipient_params:
-        _check_set("template.params", body.params, compiled, found)
+        _check_set("template.params", {**body.params, **given}, compiled, found)
     else:
         # Each To has its own values; Cc and Bcc travel with the first copy.
         for address in checked.to or checked.cc or checked.bcc:
-            params = {**body.params, **checked.recipient_params.get(address, {})}
+            params = {**body.params, **checked.recipient_params.get(address, {}), **given}
             _check_set(f"template.recipient_params[{address!r}]", params, compiled, found)
     refuse_all(found)
 

@@ -29,10 +29,9 @@ def _fill_html(html: str, code: str, label: str) -> str:
     if PLACE in html:
         return html.replace(PLACE, code)
     line = f"<p>{label}<strong>{code}</strong></p>"
-    end = None
-    for end in _END_OF_BODY.finditer(html):
-        pass
-    return html + line if end is None else html[: end.start()] + line + html[end.start() :]
+    ends = list(_END_OF_BODY.finditer(html))
+    at = ends[-1].start() if ends else len(html)
+    return html[:at] + line + html[at:]
 
 
 def _fill_text(text: str, code: str, label: str) -> str:

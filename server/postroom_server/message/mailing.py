@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from postroom_server.message import code_text
 from postroom_server.message.compose import Composed, check_finished, compose
 from postroom_server.message.entity import EncodedAttachment, EncodedBody, encode_body
 from postroom_server.message.letter import Letter
@@ -31,6 +32,7 @@ class Mailing:
     text: str | None
     params: Mapping[str, object]
     recipient_params: Mapping[str, Mapping[str, object]]
+    language: str = ""  # of a line that is added to a custom body
 
     def params_for(self, address: str) -> Mapping[str, object]:
         own = self.recipient_params.get(address)
@@ -45,11 +47,12 @@ class Copy:
     date: int  # milliseconds since the Unix epoch, UTC
     to: tuple[str, ...]
     cc: tuple[str, ...]
+    code: str | None = None  # the verification code it carries, or what stands in its place
+    params_of: str = ""  # whose parameters it is rendered with; "": the first recipient's
 
     @property
     def for_address(self) -> str:
-        """Whose parameters it is rendered with."""
-        return next(iter(self.to or self.cc), "")
+        return self.params_of or next(iter(self.to or self.cc), "")
 
 
 def write(
@@ -65,12 +68,20 @@ def write(
     Raises UnsafeContent, MissingVariables or InvalidValue (ValueErrors) when it cannot be written.
     """
     subject = mailing.subject or ""
+    code = copy.code
     if template is not None:
-        rendered = template.render(mailing.params_for(copy.for_address), SYSTEM_VALUES)
+        params = mailing.params_for(copy.for_address)
+        if code is not None:
+            params = {**params, code_text.NAME: code}
+        rendered = template.render(params, SYSTEM_VALUES)
         subject = mailing.subject or rendered.subject
         body = encode_body(rendered.html, rendered.text)
+    elif code is not None:
+        body = encode_body(*code_text.fill_body(mailing.html, mailing.text, code, mailing.language))
     elif body is None:
         body = encode_body(mailing.html, mailing.text)
+    if code is not None:
+        subject = code_text.fill_subject(subject, code)
     letter = Letter(
         message_id=copy.message_id,
         date=copy.date,

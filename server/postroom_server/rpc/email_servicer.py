@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from postroom_server.mail.changes import Changes
+from postroom_server.mail.codes import CodeChecks
 from postroom_server.mail.events import Events
 from postroom_server.mail.recipients import Recipients
 from postroom_server.mail.records import Records
+from postroom_server.rpc.email_codes import EmailCodes
 from postroom_server.rpc.email_reads import EmailReads
 from postroom_server.rpc.email_sends import EmailSends, Sending
 from postroom_server.rpc.event_stream import EventStream
@@ -28,9 +30,10 @@ class Reading:
     notice_cancel: Callable[[Sequence[int]], None]
 
 
-class EmailServicer(EmailSends, EmailReads, UnservedEmail):
-    def __init__(self, store: Store, sending: Sending, reading: Reading) -> None:
+class EmailServicer(EmailSends, EmailReads, EmailCodes, UnservedEmail):
+    def __init__(self, store: Store, sending: Sending, reading: Reading, codes: CodeChecks) -> None:
         EmailSends.__init__(self, store, sending)
+        EmailCodes.__init__(self, store, codes)
         EmailReads.__init__(
             self,
             store,

@@ -23,7 +23,6 @@ _unserved: Any = _refuse
 class UnservedEmail(email_service_pb2_grpc.EmailServiceServicer):
     RetryEmail = _unserved
     ReleaseEmail = _unserved
-    CheckVerificationCode = _unserved
     ReportBounce = _unserved
 
 

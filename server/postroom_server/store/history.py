@@ -32,6 +32,7 @@ class Kind(enum.StrEnum):
     DELIVERY_HELD = "DELIVERY_HELD"
     DELIVERY_RELEASED = "DELIVERY_RELEASED"
     DELIVERY_RESCUED = "DELIVERY_RESCUED"
+    CODE_SETTLED = "CODE_SETTLED"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -103,7 +104,7 @@ def read_after(tenant_id: int, position: Position, limit: int) -> list[Happening
             f"SELECT xid::text::bigint, id, {_COLUMNS} FROM event"
             " WHERE tenant_id = %s AND (xid, id) > (%s::text::xid8, %s)"
             " AND xid < pg_snapshot_xmin(pg_current_snapshot())"
-            " ORDER BY xid, id LIMIT %s",
+            " ORDER BY event.xid, event.id LIMIT %s",
             (tenant_id, str(position.xid), position.id, limit),
         ).fetchall()
     else:
@@ -127,7 +128,8 @@ def read_end(tenant_id: int) -> Position:
     if is_postgresql():
         row = connection.execute(
             "SELECT xid::text::bigint, id FROM event WHERE tenant_id = %s"
-            " AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid DESC, id DESC LIMIT 1",
+            " AND xid < pg_snapshot_xmin(pg_current_snapshot())"
+            " ORDER BY event.xid DESC, event.id DESC LIMIT 1",
             (tenant_id,),
         ).fetchone()
         return START if row is None else Position(row[0], row[1])

@@ -61,6 +61,11 @@ def draft_of(request: email_service_pb2.SendEmailRequest) -> Draft:
         tenant_id=request.tenant_id if request.HasField("tenant_id") else None,
         has_audience=request.HasField("audience") and not request.to,
         has_verification=request.HasField("verification"),
+        validity=(
+            millis_of_duration(request.verification.validity)
+            if request.verification.HasField("validity")
+            else None
+        ),
         validate_only=request.validate_only,
         unreadable=tuple(unreadable),
     )

@@ -1,0 +1,1 @@
+"""Our own default templates: their contents as files, and what puts them into a database."""

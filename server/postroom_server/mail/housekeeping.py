@@ -1,0 +1,71 @@
+"""What is tidied up while nobody looks: requests that were remembered long enough."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from postroom_server.clock import Clock, Millis
+from postroom_server.mail.limits import Limits
+from postroom_server.refusals import Refusal
+from postroom_server.store.models import Idempotency
+from postroom_server.store.statement import Statement, as_list, bind, one_of
+from postroom_server.store.unit import Store
+
+log = structlog.get_logger()
+
+INTERVAL_SECONDS = 600.0
+_AT_ONCE = 500
+
+_OLD = Statement(
+    lambda: (
+        Idempotency.select(Idempotency.tenant_id, Idempotency.method, Idempotency.request_id)
+        .where(Idempotency.create_time < bind("before"))
+        .order_by(Idempotency.create_time)
+        .limit(bind("most"))
+    )
+)
+_FORGET = Statement(
+    lambda: Idempotency.delete().where(
+        (Idempotency.tenant_id == bind("tenant_id"))
+        & (Idempotency.method == bind("method"))
+        & one_of(Idempotency.request_id, "request_ids")
+        & (Idempotency.create_time < bind("before"))
+    )
+)
+
+
+def forget_requests(before: Millis) -> int:
+    """Forgets up to 500 requests that were remembered before `before`, the oldest first. A unit of work."""
+    old = _OLD.rows(before=before, most=_AT_ONCE)
+    by_owner: dict[tuple[int, str], list[str]] = {}
+    for tenant_id, method, request_id in old:
+        by_owner.setdefault((tenant_id, method), []).append(request_id)
+    for (tenant_id, method), request_ids in by_owner.items():
+        _FORGET.execute(tenant_id=tenant_id, method=method, request_ids=as_list(request_ids), before=before)
+    return len(old)
+
+
+class Housekeeping:
+    """Runs for as long as its process. Two processes that tidy the same rows do no harm."""
+
+    def __init__(self, store: Store, clock: Clock, limits: Limits) -> None:
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.tidy()
+            except Refusal as refusal:
+                log.warning("housekeeping_waits", reason=refusal.reason.value)
+            except Exception:
+                log.exception("housekeeping_failed")
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+    async def tidy(self) -> None:
+        before = self._clock.now() - self._limits.idempotency
+        while await self._store.write(forget_requests, before) == _AT_ONCE:
+            pass
