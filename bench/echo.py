@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import grpc.aio
 import uvloop
-
 from bench.children import answer
+
 from postroom.v1 import email_service_pb2
 
 SERVICE = "bench.Echo"

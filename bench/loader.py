@@ -13,9 +13,9 @@ from typing import Any
 
 import grpc.aio
 import uvloop
-
 from bench import mails
 from bench.children import answer, questions
+
 from postroom.v1 import email_service_pb2
 from postroom_server.smtp import Endpoint, Envelope, Level, Pool, TlsMode
 
@@ -67,7 +67,7 @@ async def batches(asked: Any) -> dict[str, Any]:
 
     async def work(call: Any, left: Iterator[bytes]) -> None:
         for payload in left:
-            answers.append(await call(payload))
+            answers.append(await call(payload))  # noqa: PERF401 - the workers take turns
 
     async with grpc.aio.insecure_channel(asked["target"], options=_OPTIONS) as channel:
         call = _caller(channel, asked | {"method": BATCH})
@@ -95,7 +95,9 @@ async def inject(asked: Any) -> dict[str, Any]:
         for number in range(first, first + count)
     ]
     pool = Pool()
-    endpoint = Endpoint("127.0.0.1", asked["port"], tls=TlsMode.OFF, max_messages=count, helo_name="bench.test")
+    endpoint = Endpoint(
+        "127.0.0.1", asked["port"], tls=TlsMode.OFF, max_messages=count, helo_name="bench.test"
+    )
     left = iter(envelopes)
 
     async def work() -> None:
@@ -113,7 +115,7 @@ async def inject(asked: Any) -> dict[str, Any]:
 
 def _caller(channel: grpc.aio.Channel, asked: Any) -> Callable[[bytes], Awaitable[bytes]]:
     # Bytes in, bytes out: what the client spends on messages would only hide what the server spends.
-    method = channel.unary_unary(asked["method"])
+    method: Any = channel.unary_unary(asked["method"])
     metadata = (("authorization", f"Bearer {asked['token']}"),)
 
     async def call(payload: bytes) -> bytes:

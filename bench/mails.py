@@ -16,12 +16,14 @@ _ROW = (
     '<td style="text-align:right">12.50 EUR</td></tr>\n'
 )
 _HTML = (
-    "<!doctype html><html><head><title>Your order {number}</title></head><body>\n<p>Dear customer,</p>\n<table>\n"
+    "<!doctype html><html><head><title>Your order {number}</title></head><body>\n"
+    "<p>Dear customer,</p>\n<table>\n"
     + "".join(_ROW.format(row) for row in range(30)).replace("{", "{{").replace("}", "}}")
     + '</table>\n<p>See <a href="https://shop.example/orders?id={number}">your order {number}</a>.</p>\n'
     "</body></html>\n"
 )
-_TEXT = "Dear customer,\n\n" + "Your order is on its way to you and will be there soon.\n" * 12 + "\n{number} ends\n"
+_LINE = "Your order is on its way to you and will be there soon.\n"
+_TEXT = f"Dear customer,\n\n{_LINE * 12}\n{{number}} ends\n"
 
 _SUBJECT = re.compile(rb"^Subject: bench ([0-9]+)\r\n", re.MULTILINE)
 _END = re.compile(rb"\r\n([0-9]+) ends\r\n")
@@ -38,7 +40,9 @@ def request(number: int, *, later: bool = False) -> email_service_pb2.SendEmailR
         subject=f"bench {number}",
         from_address=SENDER,
         from_name=SENDER_NAME,
-        custom=email_service_pb2.CustomBody(html=_HTML.format(number=number), text=_TEXT.format(number=number)),
+        custom=email_service_pb2.CustomBody(
+            html=_HTML.format(number=number), text=_TEXT.format(number=number)
+        ),
     )
     if later:
         asked.schedule_time.seconds = int(time.time()) + 86400

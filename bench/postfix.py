@@ -99,7 +99,9 @@ def fetch() -> Package | None:
         if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
             return None
         with tempfile.TemporaryDirectory() as folder:
-            got = subprocess.run(["apt-get", "download", "postfix"], cwd=folder, capture_output=True, check=False)
+            got = subprocess.run(
+                ["apt-get", "download", "postfix"], cwd=folder, capture_output=True, check=False
+            )
             found = sorted(Path(folder).glob("postfix_*.deb"))
             if got.returncode or not found:
                 return None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,18 +15,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc.aio
-
 from bench.children import cpu_seconds, end, free_port, resident_megabytes, wait_for_port
+
 from postroom.v1 import mail_server_pb2, mail_server_service_pb2, mail_server_service_pb2_grpc
 
 SEND = "/postroom.v1.EmailService/SendEmail"
 _COMMAND = str(Path(sys.executable).with_name("postroom"))
+_AT_WORK = (
+    "SELECT EXISTS (SELECT 1 FROM delivery WHERE state = 'LEASED')"
+    " OR EXISTS (SELECT 1 FROM delivery WHERE state = 'READY' AND run_at <= ?)"
+)
 
 
 class Postroom:
     """`token` sends for real, `test_token` is accepted and handed to nobody."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, log_level: str = "info") -> None:
         self._folder = folder
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("POSTROOM_")} | {
             "POSTROOM_DATABASE_URL": f"sqlite:///{folder}/postroom.db"
@@ -37,6 +42,7 @@ class Postroom:
         self.target = f"127.0.0.1:{port}"
         self._environment |= {
             "POSTROOM_GRPC_ADDRESS": self.target,
+            "POSTROOM_LOG_LEVEL": log_level,
             "POSTROOM_METRICS_ADDRESS": f"127.0.0.1:{free_port()}",
         }
         with (folder / "log").open("ab") as log:
@@ -49,9 +55,31 @@ class Postroom:
 
     def _run(self, *words: str) -> str:
         done = subprocess.run(
-            [_COMMAND, *words], cwd=self._folder, env=self._environment, check=True, capture_output=True, text=True
+            [_COMMAND, *words],
+            cwd=self._folder,
+            env=self._environment,
+            check=True,
+            capture_output=True,
+            text=True,
         )
         return done.stdout.strip()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def database(self) -> Path:
+        return self._folder / "postroom.db"
+
+    def wait_idle(self, seconds: float) -> None:
+        """Until no delivery is due or under way. Raises TimeoutError."""
+        until = time.monotonic() + seconds
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            while connection.execute(_AT_WORK, (time.time() * 1000,)).fetchone()[0]:
+                if time.monotonic() > until:
+                    raise TimeoutError
+                time.sleep(0.1)
 
     @property
     def cpu(self) -> float:
@@ -67,13 +95,15 @@ class Postroom:
 
     async def _add_server(self, port: int, connections: int) -> None:
         async with grpc.aio.insecure_channel(self.target) as channel:
+            server = mail_server_pb2.MailServer(
+                name="sink",
+                host="127.0.0.1",
+                port=port,
+                max_connections=connections,
+                tls_mode=mail_server_pb2.TLS_MODE_OFF,
+            )
             await mail_server_service_pb2_grpc.MailServerServiceStub(channel).CreateMailServer(
-                mail_server_service_pb2.CreateMailServerRequest(
-                    mail_server=mail_server_pb2.MailServer(
-                        name="sink", host="127.0.0.1", port=port, max_connections=connections,
-                        tls_mode=mail_server_pb2.TLS_MODE_OFF,
-                    )  # fmt: skip
-                ),
+                mail_server_service_pb2.CreateMailServerRequest(mail_server=server),
                 metadata=(("authorization", f"Bearer {self.token}"),),
             )
 
@@ -85,11 +115,11 @@ class Postroom:
 
 
 @contextlib.contextmanager
-def postroom() -> Iterator[Postroom]:
+def postroom(log_level: str = "info") -> Iterator[Postroom]:
     """Serves for as long as the context lasts, in a folder of its own on the disk of the temporary files."""
     folder = Path(tempfile.mkdtemp(prefix="postroom-bench-"))
     try:
-        server = Postroom(folder)
+        server = Postroom(folder, log_level)
         try:
             yield server
         except Exception:

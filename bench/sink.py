@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 import uvloop
-
 from bench import mails
 from bench.children import Child, answer, child, end, free_port, wait_for_port
 from bench.postfix import Package
@@ -34,7 +33,7 @@ class Sink(Protocol):
         """Forgets what came, and waits for mails `first` to `first + count - 1`."""
 
     def wait(self, seconds: float) -> float:
-        """When the last of them had come (time.perf_counter). Raises RuntimeError if not all, each once, came."""
+        """When the last had come (time.perf_counter). Raises RuntimeError unless each came, once."""
 
 
 class VerifyingSink:
@@ -209,7 +208,7 @@ async def _serve() -> None:
             answer("ok")
             continue
         until = time.monotonic() + asked["seconds"]
-        while len(ledger.seen) < len(ledger.expected) and time.monotonic() < until:
+        while len(ledger.seen) < len(ledger.expected) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.3)  # whatever comes twice comes now
         answer({"problem": ledger.problem(), "last": ledger.last})

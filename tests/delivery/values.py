@@ -73,6 +73,7 @@ def server(id_: int = 1, **changes: Any) -> ServerFacts:
         "max_connections": 4, "messages_per_second": None, "allowed_senders": frozenset(),
         "from_address": None, "from_name": None, "subject_prefix": None, "state": "ENABLED",
     }  # fmt: skip
+    values["any_sender"] = not changes.get("allowed_senders")
     return ServerFacts(**{**values, **changes})
 
 

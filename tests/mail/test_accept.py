@@ -124,7 +124,8 @@ async def test_an_email_is_these_rows_and_no_others(world: Accepting) -> None:
         **{
             f"{state}_count": 0
             for state in (
-                "delivered", "refused", "expired", "cancelled", "suppressed", "unknown", "bounced", "ambiguous",
+                "delivered", "refused", "expired", "cancelled", "suppressed", "unknown", "bounced",
+                "ambiguous",
             )
         },
         "accept_time": NOON,
@@ -143,7 +144,8 @@ async def test_an_email_is_these_rows_and_no_others(world: Accepting) -> None:
          d.at_most_once, d.lease_owner, d.lease_token, d.transactions, d.tries, d.crash_count)
         for d in deliveries
     ] == [
-        (ACME, accepted.id, 0, position, "READY", NOON + HOUR, NOON + HOUR, NOON + 2 * HOUR, True, None, 0, 0, 0, 0)
+        (ACME, accepted.id, 0, position, "READY", NOON + HOUR, NOON + HOUR, NOON + 2 * HOUR, True, None,
+         0, 0, 0, 0)
         for position in (0, 1)
     ]  # fmt: skip
     identities = {d.message_id for d in deliveries}

@@ -75,7 +75,7 @@ async def test_what_was_settled_makes_room_again_within_a_second(opened: OpenDat
     first = await world.accept(draft())
     await refusal_of(world)
     changes = Changes(world.clock, Limits())
-    await world.store.write(changes.cancel, AUTHOR, None, first.id)
+    await world.store.write(changes.cancel, ACME, first.id)
     await refusal_of(world)
     world.clock.advance(1001)
     await world.accept(draft())

@@ -43,9 +43,7 @@ async def chosen(world: Accepting) -> list[tuple[str, int, str]]:
     """Of every email the template, its version's place in time, and the variant."""
     rows = await world.rows(Email)
     versions = sorted({row.template_version_id for row in rows})
-    return [
-        (row.invoke_name, versions.index(row.template_version_id), row.template_language) for row in rows
-    ]
+    return [(row.invoke_name, versions.index(row.template_version_id), row.template_language) for row in rows]
 
 
 async def test_b6_the_version_of_the_moment_is_pinned(world: Accepting) -> None:
@@ -104,12 +102,21 @@ async def test_a_business_key_finds_its_template(world: Accepting) -> None:
 
 def in_languages(*tags: str) -> TemplateForm:
     variants = tuple(VariantForm(tag, f"{tag} %name%", f"<p>{tag} %name%</p>") for tag in tags)
-    return TemplateForm("welcome", "Welcome", TemplateKind.TRIGGER, ContentForm(variants=variants, default_language=tags[0]))
+    return TemplateForm(
+        "welcome", "Welcome", TemplateKind.TRIGGER, ContentForm(variants=variants, default_language=tags[0])
+    )
 
 
 @pytest.mark.parametrize(
     ("asked", "used"),
-    [("zh_CN", "zh-CN"), ("zh-CN-x-abc", "zh-CN"), ("zh", "zh-CN"), ("fr", "en"), ("", "en"), ("en-US", "en")],
+    [
+        ("zh_CN", "zh-CN"),
+        ("zh-CN-x-abc", "zh-CN"),
+        ("zh", "zh-CN"),
+        ("fr", "en"),
+        ("", "en"),
+        ("en-US", "en"),
+    ],
 )
 async def test_the_variant_follows_the_language(world: Accepting, asked: str, used: str) -> None:
     await world.new_template(in_languages("en", "zh-CN"))
@@ -156,9 +163,7 @@ async def test_b5_all_missing_variables_are_named_at_once(world: Accepting) -> N
 async def test_b5_missing_variables_are_named_for_every_recipient(world: Accepting) -> None:
     await world.new_template(demanding())
     own = {"a@x.test": {"name": "A", "code": "1"}, "B@x.test": {"name": "B"}}
-    made = templated(
-        to=("a@x.test", "B@X.TEST", "c@x.test"), params={"title": "T"}, recipient_params=own
-    )
+    made = templated(to=("a@x.test", "B@X.TEST", "c@x.test"), params={"title": "T"}, recipient_params=own)
     refusal = await refusal_of(world, made)
     assert sorted(fields(refusal)) == [
         "template.recipient_params['B@x.test'].code",
@@ -213,7 +218,7 @@ async def test_b4_values_are_taken_as_they_are(world: Accepting) -> None:
 
 async def test_parameters_are_stored_as_they_came(world: Accepting) -> None:
     await world.new_template()
-    params = {"name": "字 \"q\" \\ %name%", "more": [1.0, None, True, {"x": "y"}], "nul": "a\0b"}
+    params = {"name": '字 "q" \\ %name%', "more": [1.0, None, True, {"x": "y"}], "nul": "a\0b"}
     own = {"ann@example.com": {"extra": 2.5}}
     await world.accept(templated(params=params, recipient_params=own, to=("ann@EXAMPLE.com",)))
     (row,) = await world.rows(Content)

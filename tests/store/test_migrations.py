@@ -36,6 +36,7 @@ ONLY_POSTGRESQL = {
     'email.out_id COLLATE "C"',
     'member.address COLLATE "C"',
     'recipient.address COLLATE "C"',
+    'suppression.address COLLATE "C"',
     'suppression.address_key COLLATE "C"',
     'template.invoke_name COLLATE "C"',
 }

@@ -33,7 +33,8 @@ REMEMBER = insert(Fact, suffix="ON CONFLICT DO NOTHING")
 
 
 def suppression(row_id: int, tenant_id: int = 1) -> tuple[object, ...]:
-    return row_id, tenant_id, f"{row_id}@example.com", "MANUAL", None, None, 1000 + row_id
+    address = f"{row_id}@example.com"
+    return row_id, tenant_id, address, address, "MANUAL", None, None, 1000 + row_id
 
 
 def facts() -> list[tuple[str, str]]:

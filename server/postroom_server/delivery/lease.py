@@ -11,7 +11,8 @@ from typing import Any
 import peewee
 
 from postroom_server.clock import Millis
-from postroom_server.delivery.codes import seeds
+from postroom_server.delivery.codes import first_to, seeds
+from postroom_server.delivery.held_back import without_suppressed
 from postroom_server.delivery.leased import Leased, LeasedEmail, LeasedRecipient
 from postroom_server.delivery.shares import share
 from postroom_server.message.mailing import Mailing
@@ -72,6 +73,7 @@ _EMAILS = Statement(
             Email.from_name, Email.reply_to, Email.headers, Email.template_version_id,
             Email.template_language, Content.html, Content.text, Content.params, Content.recipient_params,
             Email.test, Email.verification, _HAS_FILES, Email.language,
+            Email.ignore_suppression,
         )
         .join(Content, on=(Content.email_id == Email.id))
         .where(one_of(Email.id, "ids"))
@@ -108,7 +110,7 @@ def lease(
         taken = _lease_lane(owner, lane, share(lane, held, capacity), turns, now)
         held[lane] += len(taken)
         rows += taken
-    return _read(rows) if rows else []
+    return without_suppressed(_read(rows), now) if rows else []
 
 
 def lease_email(owner: int, email_id: int) -> list[Leased]:
@@ -127,24 +129,25 @@ def _lease_alone(owner: int, turns: Turns, now: Millis) -> list[tuple[Any, ...]]
 
 
 def _lease_lane(owner: int, lane: int, wanted: int, turns: Turns, now: Millis) -> list[tuple[Any, ...]]:
-    """A few of every tenant in turn, then more of each, until there is no more or it is enough."""
+    """Goes round the tenants, a quarter of what is wanted of each, until it is enough or there is no more."""
     rows: list[tuple[Any, ...]] = []
-    after = turns.after.get(lane, -1)
-    each = max(1, wanted // 8)
+    after, each = turns.after.get(lane, -1), max(1, wanted // 4)
     while len(rows) < wanted:
         missing = wanted - len(rows)
         taken = _take(owner, lane, after, each, missing, now)
         rows += taken
+        served = collections.Counter(row[1] for row in taken)
         if len(taken) == missing:
-            # The next round begins behind the last tenant that was served.
-            turns.after[lane] = max(row[1] for row in taken)
+            # The next round begins behind the last tenant that was served, or with it when it was cut short.
+            last = max(served)
+            turns.after[lane] = last if 2 * served[last] >= each else last - 1
             return rows
-        if after >= 0:
-            after = -1  # round the corner
-            continue
-        if max(collections.Counter(row[1] for row in taken).values(), default=0) < each:
-            break  # everybody has had all that was due
-        each *= 2
+        if after < 0:
+            if max(served.values(), default=0) < each:
+                break  # everybody has had all that was due
+            if len(served) == 1:
+                each = missing  # nobody else waits
+        after = -1  # round the corner
     turns.after[lane] = -1
     return rows
 
@@ -169,7 +172,9 @@ def _read(rows: list[tuple[Any, ...]]) -> list[Leased]:
         recipients.setdefault(delivery_id, []).append(
             LeasedRecipient(id_, Role(role), address, state == RecipientState.OPEN)
         )
-    code_seeds = seeds(row[0] for row in rows if emails[row[2]].is_code)
+    code_rows = [row for row in rows if emails[row[2]].is_code]
+    code_seeds = seeds(row[0] for row in code_rows)
+    first = first_to(row[2] for row in code_rows if row[0] not in code_seeds)
     # Lane by lane as they were taken, and oldest first within each: RETURNING promises no order.
     rows.sort(key=lambda row: (row[3] % ALONE, row[0]))
     return [
@@ -178,7 +183,7 @@ def _read(rows: list[tuple[Any, ...]]) -> list[Leased]:
             message_id=row[4], date_time=row[5], at_most_once=bool(row[6]), expire_time=row[7],
             lease_token=row[8], transactions=row[9], tries=row[10], crash_count=row[11],
             alone=row[3] >= ALONE, recipients=tuple(recipients.get(row[0], ())),
-            code_seed=code_seeds.get(row[0]),
+            code_seed=code_seeds.get(row[0]), params_of=first.get(row[2], ""),
         )
         for row in rows
     ]  # fmt: skip
@@ -195,4 +200,5 @@ def _email(row: tuple[Any, ...]) -> LeasedEmail:
     return LeasedEmail(
         id=row[0], tenant_id=row[1], mailing=mailing, template_version_id=row[8], template_language=row[9],
         has_files=bool(row[16]), test=bool(row[14]), is_code=bool(row[15]),
+        ignore_suppression=bool(row[18]),
     )  # fmt: skip

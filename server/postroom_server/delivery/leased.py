@@ -22,6 +22,7 @@ class LeasedEmail:
     has_files: bool
     test: bool
     is_code: bool
+    ignore_suppression: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Leased:
     alone: bool  # its process has crashed: never two such in hand at once
     recipients: tuple[LeasedRecipient, ...]
     code_seed: CodeSeed | None = None
+    params_of: str = ""  # whose parameters a copy without To is rendered with
 
     @property
     def open_recipients(self) -> tuple[LeasedRecipient, ...]:

@@ -39,7 +39,7 @@ class Letters:
             to,
             leased.addresses(Role.CC),
             code=self._code(leased),
-            params_of="" if to else next(iter(email.mailing.recipient_params), ""),
+            params_of="" if to else leased.params_of,
         )
         composed = write(
             email.mailing,
@@ -60,7 +60,11 @@ class Letters:
     def _code(self, leased: Leased) -> str | None:
         if not leased.email.is_code:
             return None
-        return self._codes.code(leased.code_seed) if leased.code_seed is not None else MASK
+        if leased.code_seed is not None:
+            return self._codes.code(leased.code_seed)
+        if leased.addresses(Role.TO):
+            raise ValueError("a code mail has lost its code")
+        return MASK
 
     async def _template(self, email: LeasedEmail) -> CompiledTemplate | None:
         if email.template_version_id is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from postroom_server.clock import Millis
-from postroom_server.delivery.codes import hand_over
+from postroom_server.delivery.codes import hand_over_at_dot
 from postroom_server.delivery.lease import ALONE
 from postroom_server.delivery.verdict import CRASHES_TO_HOLD, Outcome
 from postroom_server.store import history, outcome
@@ -85,7 +85,7 @@ def _end(delivery: Delivery, state: RecipientState, ambiguous: bool, now: Millis
         return
     Recipient.update(state=state, settle_time=now).where(Recipient.id.in_(ids)).execute()
     if state is RecipientState.UNKNOWN:
-        hand_over([delivery.id], now)
+        hand_over_at_dot([delivery.id], now)
     history.append(
         [
             event(

@@ -9,11 +9,12 @@ from typing import Any
 import peewee
 
 from postroom_server.clock import Millis
-from postroom_server.delivery.codes import hand_over
+from postroom_server.delivery.codes import hand_over, hand_over_at_dot
+from postroom_server.delivery.held_back import hard_refusals
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.verdict import Next, Outcome, Settled, Verdict
 from postroom_server.smtp import Reply, Transaction
-from postroom_server.store import history, outcome
+from postroom_server.store import history, outcome, suppressed
 from postroom_server.store.history import Kind, event
 from postroom_server.store.ids import IdMint
 from postroom_server.store.models import Attempt, Delivery, DeliveryState, Email, Recipient, RecipientState
@@ -135,13 +136,16 @@ class _Sheet:
         self._ended: list[dict[str, Any]] = []
         self._attempts: list[Settlement] = []
         self._events: list[tuple[Any, ...]] = []
+        self._refused_addresses: list[suppressed.Entry] = []
         self._changes: dict[tuple[int, RecipientState], int] = {}
         self._finished: list[dict[str, Any]] = []
         self._ambiguous: list[dict[str, Any]] = []
         self._handed_over: set[int] = set()  # deliveries with a verification code
+        self._left_perhaps: set[int] = set()  # the same, after an ambiguous dot
 
     def add(self, settlement: Settlement, *, cancel_requested: bool) -> None:
         leased, verdict = settlement.leased, settlement.verdict
+        self._refused_addresses += hard_refusals(leased, settlement.transaction, self._still_open)
         for one in verdict.settled:
             self._settle_recipient(settlement, one)
         state = DeliveryState(verdict.next)
@@ -192,17 +196,23 @@ class _Sheet:
         _FINISH_IF_SETTLED.execute_many(self._finished)
         _COUNT_AMBIGUOUS.execute_many(self._ambiguous)
         hand_over(self._handed_over, self._now)
+        hand_over_at_dot(self._left_perhaps, self._now)
         ids = mint.many(len(self._attempts))
         _ATTEMPT.many([_attempt_row(id_, owner, one) for id_, one in zip(ids, self._attempts, strict=True)])
         history.append(self._events)
+        suppressed.put(self._refused_addresses, mint, self._now)
         outcome.record(
             [(email_id, state, count) for (email_id, state), count in self._changes.items()], self._now
         )
 
     def _settle_recipient(self, settlement: Settlement, one: Settled) -> None:
         leased = settlement.leased
-        if leased.code_seed is not None and one.state in (RecipientState.DELIVERED, RecipientState.UNKNOWN):
-            self._handed_over.add(leased.id)
+        # What a test token sent has not left: its code is nobody's, and does not end one that somebody has.
+        if leased.code_seed is not None and not leased.email.test:
+            if one.state is RecipientState.DELIVERED:
+                self._handed_over.add(leased.id)
+            elif one.state is RecipientState.UNKNOWN:
+                self._left_perhaps.add(leased.id)
         if one.recipient_id not in self._still_open:
             return
         self._still_open.remove(one.recipient_id)

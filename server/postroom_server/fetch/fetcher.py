@@ -83,7 +83,7 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 
 class Fetcher:
-    """Follows no redirect, asks no proxy, keeps no cookie and no connection, and reads nothing of the environment."""
+    """Fetches for a whole process. Follows no redirect, asks no proxy, keeps no cookie and no connection."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Fetcher:
         *,
         ca_file: str | None = None,
         max_bytes: int = MAX_BYTES,
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),
         resolve: Resolve = resolve,
         is_denied: Callable[[IpAddress], bool] = is_denied,
     ) -> None:
@@ -142,12 +142,12 @@ class Fetcher:
             port=target.port,
             target=target.path.encode(),
         )
-        headers = {
-            "Host": target.authority,
-            "Accept": "*/*",
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-        }
+        headers = [
+            ("Host", target.authority),
+            ("Accept", "*/*"),
+            ("Accept-Encoding", "identity"),
+            ("Connection", "close"),
+        ]
         wait = self._timeouts
         extensions = {
             "timeout": {"connect": wait.connect, "read": wait.read, "write": wait.read, "pool": wait.total}
@@ -169,11 +169,12 @@ async def _read(response: httpcore.Response, most: int) -> Fetched:
         raise FetchRefused(f"status {response.status}")
     if sum(len(name) + len(value) for name, value in response.headers) > _MAX_HEADER_BYTES:
         raise FetchRefused("the header is too long")
-    headers = {name.lower(): value.decode("latin-1").strip() for name, value in response.headers}
-    if headers.get(b"content-encoding", "").lower() not in ("", "identity"):
+    headers = [(name.lower(), value.decode("latin-1").strip()) for name, value in response.headers]
+    if any(name == b"content-encoding" and value.lower() != "identity" for name, value in headers):
         # Asked for as it is. What comes packed may unpack to anything.
         raise FetchRefused("the file comes packed")
-    if int(headers.get(b"content-length", "0")) > most:
+    # That it is one number is seen to by the parser below.
+    if any(name == b"content-length" and int(value) > most for name, value in headers):
         raise FetchRefused(f"more than {most} bytes announced")
     content = bytearray()
     sha256 = hashlib.sha256()
@@ -182,7 +183,7 @@ async def _read(response: httpcore.Response, most: int) -> Fetched:
         sha256.update(data)
         if len(content) > most:
             raise FetchRefused(f"more than {most} bytes")
-    return Fetched(bytes(content), _media_type(headers.get(b"content-type", "")), sha256.digest())
+    return Fetched(bytes(content), _media_type(dict(headers).get(b"content-type", "")), sha256.digest())
 
 
 def _media_type(text: str) -> str:

@@ -19,7 +19,7 @@ class TooMuchError(Exception):
 
 
 class JudgedNetwork(httpcore.AsyncNetworkBackend):
-    """Connects to the addresses it is given, whatever name is asked for: nothing is resolved a second time."""
+    """Connects to the addresses it is given, whatever the name: nothing is resolved a second time."""
 
     def __init__(self, addresses: Sequence[IpAddress], *, max_bytes: int) -> None:
         self._addresses = addresses[:_MOST_ADDRESSES]
@@ -55,6 +55,7 @@ class JudgedNetwork(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
+        del path, timeout, socket_options
         raise httpcore.ConnectError("no file is fetched from a socket of this machine")
 
 

@@ -25,8 +25,9 @@ _KEPT = "/?:@!$&'()*+,;=%-._~[]"  # in path and query (RFC 3986 §3.3, §3.4); t
 # Underscores are no part of host names (RFC 952), but names of buckets have them.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 # No top-level domain begins with a digit (RFC 3696 §2), and every spelling of an IPv4 address ends in a label
-# that does: 127.1, 0x7f.1, 0177.0.0.1, 2130706433, and full-width or circled digits once IDNA has mapped them.
-_NAME = re.compile(rf"(?:{_LABEL}\.)+(?!.*_)[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?")
+# that does: 127.1, 0x7f.1, 0177.0.0.1, 2130706433, and odd digits once IDNA has mapped them.
+_NAME = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?")
+_OWN_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_NAME = 253
 
 # Names that are answered from inside by whoever answers them at all.
@@ -60,7 +61,7 @@ class Rules:
 
     @classmethod
     def of(cls, *, http: bool = False, ports: Iterable[int] = (), hosts: Iterable[str] = ()) -> Self:
-        """Reads settings; a host is `name`, `name:port`, `192.0.2.1` or `[2001:db8::1]:8443`. Raises BadUrl."""
+        """Reads settings; a host is `name`, `name:port`, `10.0.0.1` or `[fd00::1]:8443`. Raises BadUrl."""
         return cls(http, frozenset(ports), frozenset(_read_host(text) for text in hosts))
 
     def names(self, host: str, port: int) -> bool:
@@ -87,7 +88,7 @@ class Target:
 
 
 def check_url(text: str, rules: Rules) -> str | None:
-    """What is wrong with a URL, or None. Asks no one: the addresses behind a name are judged when it is fetched."""
+    """What is wrong with a URL, or None. The addresses behind its name are judged when it is fetched."""
     try:
         read(text, rules)
     except BadUrl as error:
@@ -139,9 +140,10 @@ def _host(text: str) -> str:
         return _address(text)
     if re.fullmatch(r"[0-9.]+", text):
         return _address(text)
-    name = text.removesuffix(".").lower()
+    name = text.lower()
     if not _NAME.fullmatch(name) or "xn--" in name:
         name = _as_ascii(name)
+    name = name.removesuffix(".")
     if len(name) > _MAX_NAME:
         raise BadUrl(NOT_FROM_THERE)
     return name
@@ -156,14 +158,11 @@ def _address(text: str) -> str:
 
 
 def _as_ascii(name: str) -> str:
-    if len(name) > _MAX_NAME:
-        raise BadUrl(NOT_FROM_THERE)
     try:
         # UTS 46 maps width, circles and ideographic full stops first, as resolvers and browsers do.
-        found = idna.encode(name, uts46=True, std3_rules=not name.isascii()).decode("ascii").lower()
+        return idna.encode(name, uts46=True).decode("ascii").lower()
     except (idna.IDNAError, UnicodeError):
-        found = name
-    return found.removesuffix(".")
+        return name
 
 
 def _refuse_inside(host: str) -> None:
@@ -177,6 +176,6 @@ def _read_host(text: str) -> tuple[str, int | None]:
     if parts is None:
         raise BadUrl(f"{text!r} is not a host or host:port")
     host = _host(parts["host"])
-    if not re.fullmatch(r"[a-z0-9_.:-]+", host):
+    if ":" not in host and not _OWN_NAME.fullmatch(host):
         raise BadUrl(f"{text!r} is not a host or host:port")
     return host, int(parts["port"]) if parts["port"] else None

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from postroom_server.clock import Clock, Millis
-from postroom_server.mail import accepted_rows, idempotency
+from postroom_server.mail import accepted_rows, held_back, idempotency
 from postroom_server.mail.admission import Admission
 from postroom_server.mail.caller import Caller, Scope
 from postroom_server.mail.checks import Checked, check
-from postroom_server.mail.codes import CodeSends
+from postroom_server.mail.code_sends import CodeSends
 from postroom_server.mail.copies import Copy, split, split_masked
 from postroom_server.mail.draft import Draft, TemplateBody
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.senders import Sender, resolve_sender
 from postroom_server.mail.template_choice import ChosenTemplate, choose_template
 from postroom_server.mail.tenancy import tenant_of
+from postroom_server.mail.urgency import Urgency
 from postroom_server.message import address
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
+from postroom_server.store.codes import Turn, take_turn
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Known, Memory, ServerFacts, TenantFacts
 from postroom_server.store.models import Lane, TemplateKind
+from postroom_server.store.suppressed import Listed, hold_back
 
 # SendEmail and the items of BatchSendEmails share their keys: a failed batch can be repeated singly.
 METHOD = "SendEmail"
@@ -32,6 +36,7 @@ METHOD = "SendEmail"
 class Accepted:
     id: int
     replayed: bool = False
+    suppressed: tuple[str, ...] = ()  # recipients that the suppression list holds back
 
 
 Outcome = Accepted | Refusal
@@ -47,6 +52,11 @@ class Plan:
     template: ChosenTemplate | None
     copies: tuple[Copy, ...]
     language: str
+    held_back: tuple[int, ...]  # recipients by their places: what the suppression list names
+
+    @property
+    def suppressed(self) -> tuple[str, ...]:
+        return _addresses_at(self.checked, self.held_back)
 
 
 class Acceptance:
@@ -71,6 +81,7 @@ class Acceptance:
         self._default_language = default_language
         self._code_key_id = code_key_id
         self._code_sends = CodeSends(limits)
+        self._urgency = Urgency(clock, limits)
 
     def check(self, caller: Caller, draft: Draft) -> Checked:
         """Refuses a draft for everything that is wrong with its fields, all at once."""
@@ -148,15 +159,20 @@ class Acceptance:
         """What accepting would store. For previews."""
         known = self._memory.current()
         tenant = _active_tenant(known, tenant_of(caller, checked.draft.tenant_id))
-        return self._plan(caller, tenant, known, self._clock.now(), checked)
+        listed = held_back.find_listed(tenant.id, [checked])
+        return self._plan(caller, tenant, known, self._clock.now(), checked, listed)
 
     def accept_for_server(self, caller: Caller, checked: Checked, server: ServerFacts) -> int:
         """Stores one email for a server's trial. The engine leaves it alone till it expires, then ends it."""
         known = self._memory.current()
         tenant = _active_tenant(known, tenant_of(caller, checked.draft.tenant_id))
         now = self._clock.now()
+        # Whoever tries a server wants to see what it does with this very address.
+        checked = dataclasses.replace(
+            checked, draft=dataclasses.replace(checked.draft, ignore_suppression=True)
+        )
         expire_time = checked.draft.expire_time
-        plan = self._plan(caller, tenant, known, now, checked, servers=(server,), run_at=expire_time)
+        plan = self._plan(caller, tenant, known, now, checked, {}, servers=(server,), run_at=expire_time)
         accepted_rows.store([plan.rows])
         return plan.rows.email_id
 
@@ -172,30 +188,34 @@ class Acceptance:
             if fresh:
                 self._admission.check(tenant_id, fresh, tenant.limits.get("pending_per_tenant"))
         except Refusal as refusal:
-            return [_remembered(item.draft, remembered) or refusal for item in items]
+            return [_remembered(item, remembered) or refusal for item in items]
         outcomes: list[Outcome] = []
         plans: list[Plan] = []
         sent_codes: dict[str, list[Millis]] = {}
+        listed = held_back.find_listed(
+            tenant_id, [item for item in items if item.draft.request_id not in remembered]
+        )
+        take_turn(Turn.SEND, tenant_id, _code_addresses(items))
         for item in items:
             draft = item.draft
             try:
-                if (again := _remembered(draft, remembered)) is not None:
+                if (again := _remembered(item, remembered)) is not None:
                     outcomes.append(again)
                     continue
-                plan = self._plan(caller, tenant, known, now, item)
+                plan = self._plan(caller, tenant, known, now, item, listed, goes_ahead=self._urgency.admits)
                 if draft.has_verification:
                     self._code_sends.check(tenant_id, _asked_codes(item), sent_codes, now)
             except Refusal as refusal:
                 outcomes.append(refusal)
                 continue
             plans.append(plan)
-            email_id = plan.rows.email_id
-            outcomes.append(Accepted(email_id))
+            outcomes.append(Accepted(plan.rows.email_id, suppressed=plan.suppressed))
             if draft.request_id:
                 # An equal key later in this batch replays this item.
-                remembered[draft.request_id] = idempotency.Remembered(draft.fingerprint, {"id": email_id})
+                remembered[draft.request_id] = idempotency.Remembered(*_answer(plan)[1:])
         if plans:
             accepted_rows.store([plan.rows for plan in plans])
+            hold_back([row for plan in plans for row in held_back.rows_of(plan.rows, plan.suppressed)], now)
             idempotency.remember(tenant_id, METHOD, map(_answer, plans), now)
             self._admission.count(tenant_id, len(plans))
         return outcomes
@@ -207,9 +227,11 @@ class Acceptance:
         known: Known,
         now: Millis,
         checked: Checked,
+        listed: Listed,
         *,
         servers: tuple[ServerFacts, ...] = (),
         run_at: Millis | None = None,
+        goes_ahead: Callable[[int, Mapping[str, int]], bool] = lambda _id, _limits: True,
     ) -> Plan:
         draft = checked.draft
         refuse_all(checked.overdue)
@@ -228,6 +250,10 @@ class Acceptance:
             validity = lifetime = self._validity(draft, template)
         else:
             copies = split(checked.to, checked.cc, checked.bcc, draft.copy_mode)
+        lane = _lane(template)
+        # Last of all: what is refused takes nothing of the tenant's share.
+        if draft.has_verification or (draft.urgent and goes_ahead(tenant.id, tenant.limits)):
+            lane = Lane.URGENT
         ids = self._mint.many(1 + 2 * len(copies) + checked.recipient_count + 2 * len(draft.files))
         rows = accepted_rows.build(
             checked,
@@ -239,7 +265,7 @@ class Acceptance:
             template=template,
             language=language,
             copies=copies,
-            lane=Lane.URGENT if draft.has_verification else _lane(draft.urgent, template),
+            lane=lane,
             now=now,
             due=due,
             expire_time=draft.expire_time or due + lifetime,
@@ -247,7 +273,9 @@ class Acceptance:
             code_key_id=self._code_key_id if draft.has_verification else None,
             validity=validity,
         )
-        return Plan(checked, rows, sender, template, copies, language)
+        kind = template.kind if template else None
+        held = held_back.choose(tenant.id, checked, listed, kind)
+        return Plan(checked, rows, sender, template, copies, language, held)
 
     def _validity(self, draft: Draft, template: ChosenTemplate | None) -> Millis:
         """How long a code is valid: by the request, else by the template, else by the setting."""
@@ -266,18 +294,28 @@ def _active_tenant(known: Known, tenant_id: int) -> TenantFacts:
     return tenant
 
 
-def _answer(plan: Plan) -> tuple[str, bytes, dict[str, int]]:
+def _answer(plan: Plan) -> tuple[str, bytes, dict[str, Any]]:
     draft = plan.checked.draft
-    return draft.request_id, draft.fingerprint, {"id": plan.rows.email_id}
+    answer: dict[str, Any] = {"id": plan.rows.email_id}
+    if plan.held_back:
+        # Places, not addresses: the request that is replayed brings those along.
+        answer["held_back"] = plan.held_back
+    return draft.request_id, draft.fingerprint, answer
+
+
+def _code_addresses(items: Sequence[Checked]) -> list[str]:
+    return [address.key(to) for item in items if item.draft.has_verification for to in item.to]
 
 
 def _asked_codes(checked: Checked) -> list[tuple[str, str]]:
-    return [(f"to[{i}]", address.key(text)) for i, text in enumerate(checked.to)]
+    """Where each To address stands in the request, and its key."""
+    # Backwards, for one that is given twice counts where it stands first.
+    places = {address.parse(text): i for i, text in reversed(list(enumerate(checked.draft.to)))}
+    return [(f"to[{places[text]}]", address.key(text)) for text in checked.to]
 
 
-def _lane(urgent: bool, template: ChosenTemplate | None) -> Lane:
-    if urgent:
-        return Lane.URGENT
+def _lane(template: ChosenTemplate | None) -> Lane:
+    """The lane of mail that is not ahead of the queue, or asks to be in vain."""
     if template is not None and template.kind == TemplateKind.BATCH:
         return Lane.BULK
     return Lane.NORMAL
@@ -289,13 +327,20 @@ def _may_name_user(caller: Caller, draft: Draft) -> bool:
     return named is None or named == caller.user_id or not caller.user_id or Scope.PLATFORM in caller.scopes
 
 
-def _remembered(draft: Draft, remembered: Mapping[str, idempotency.Remembered]) -> Outcome | None:
+def _addresses_at(checked: Checked, places: Sequence[int]) -> tuple[str, ...]:
+    return tuple(held_back.recipients(checked)[place] for place in places)
+
+
+def _remembered(item: Checked, remembered: Mapping[str, idempotency.Remembered]) -> Outcome | None:
     """The first answer to this request_id, or the refusal of another request under it."""
+    draft = item.draft
     first = remembered.get(draft.request_id) if draft.request_id else None
     if first is None:
         return None
     try:
-        return Accepted(first.answer_to(draft.request_id, draft.fingerprint)["id"], replayed=True)
+        answer = first.answer_to(draft.request_id, draft.fingerprint)
+        suppressed = _addresses_at(item, answer.get("held_back", ()))
+        return Accepted(answer["id"], replayed=True, suppressed=suppressed)
     except Refusal as refusal:
         return refusal
 

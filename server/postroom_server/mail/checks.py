@@ -15,6 +15,7 @@ from typing import Any
 from postroom_server.clock import DAY, SECOND, Millis
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
 from postroom_server.mail.limits import Limits
+from postroom_server.mail.suppression_override import check_override
 from postroom_server.message import address, language
 from postroom_server.message.header import check_header
 from postroom_server.message.unsafe import check_text
@@ -33,6 +34,8 @@ _NAME_CHARACTERS = 200
 _LABEL_CHARACTERS = 256
 _PATH_CHARACTERS = 254  # as long as an address
 _OUR_HEADERS = "x-postroom-"
+# Messages nest at most a hundred deep, an object is three of these, and answers wrap more around it.
+_PARAMS_DEPTH = 16
 _RECIPIENT_PARAMS = "template.recipient_params"
 
 
@@ -74,6 +77,7 @@ def check(draft: Draft, limits: Limits, now: Millis) -> tuple[Checked | None, li
     _mapping_limits(draft, limits, found)
     _files(draft.files, limits, found)
     params_json, recipient_params = _body(draft, to, limits, found)
+    check_override(draft, found)
     tag = _language(draft.language, found)
     if found:
         return None, [*found, *overdue]
@@ -237,7 +241,7 @@ def _files(files: Iterable[File], limits: Limits, found: list[Violation]) -> Non
 def _body(
     draft: Draft, to: tuple[str, ...], limits: Limits, found: list[Violation]
 ) -> tuple[str | None, Mapping[str, Mapping[str, Any]]]:
-    _verification(draft, found)
+    _verification(draft, to, found)
     body = draft.body
     if isinstance(body, CustomBody):
         _custom(draft, body, limits, found)
@@ -248,15 +252,19 @@ def _body(
     return None, {}
 
 
-def _verification(draft: Draft, found: list[Violation]) -> None:
+def _verification(draft: Draft, to: tuple[str, ...], found: list[Violation]) -> None:
     if not draft.has_verification:
         return
     if not draft.to and not draft.has_audience and (draft.cc or draft.bcc):
         found.append(Violation("to", "a code needs a To address", Reason.NO_RECIPIENTS))
     if not draft.biz_key and not (isinstance(draft.body, TemplateBody) and not draft.body.invoke_name):
         found.append(Violation("biz_key", "a code needs the purpose it is for", Reason.BIZ_KEY_REQUIRED))
-    if draft.validity is not None and not SECOND <= draft.validity <= DAY:
-        found.append(Violation("verification.validity", "1 second to 24 hours"))
+    if draft.validity is not None and (not SECOND <= draft.validity <= DAY or draft.validity % SECOND):
+        found.append(Violation("verification.validity", "1 second to 24 hours, in whole seconds"))
+    # Spellings of one mailbox share what codes are bound to: of two only one would be valid, and a list of
+    # spellings would fill one inbox with codes in a single call.
+    if len({address.key(each) for each in to}) < len(to):
+        found.append(Violation("to", "names one mailbox in two spellings; a code is sent to each but once"))
 
 
 def _custom(draft: Draft, body: CustomBody, limits: Limits, found: list[Violation]) -> None:
@@ -332,9 +340,19 @@ def _params(field: str, params: Mapping[str, Any], limits: Limits, found: list[V
             if not _is_finite(value)
         )
         return None
+    found.extend(
+        Violation(f"{field}.{name[:_PATH_CHARACTERS]}", f"is nested deeper than {_PARAMS_DEPTH} levels")
+        for name, value in params.items()
+        if isinstance(value, dict | list) and _is_deeper(value, _PARAMS_DEPTH)
+    )
     if len(text) > limits.params_bytes // 4 and len(text.encode("utf-8", "replace")) > limits.params_bytes:
         found.append(Violation(field, f"at most {limits.params_bytes} bytes as JSON"))
     return text
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is not None and (levels == 0 or any(_is_deeper(each, levels - 1) for each in inner))
 
 
 def _is_finite(value: Any) -> bool:

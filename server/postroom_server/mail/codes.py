@@ -1,35 +1,26 @@
-"""Verification codes: how often they are sent, and what a guess is told (security.md D1-D6)."""
+"""Verification codes: what a guess is told, and when it locks (security.md D1-D6)."""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
 import hmac
-from collections.abc import Iterable
-from datetime import timedelta
-from typing import Any
 
 import peewee
 
-from postroom_server.clock import DAY, HOUR, Clock, Millis
+from postroom_server.clock import HOUR, Clock, Millis
+from postroom_server.mail.form_checks import BIZ_KEY
 from postroom_server.mail.limits import Limits
 from postroom_server.message import address
-from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
+from postroom_server.refusals import Violation, refuse_all
 from postroom_server.store import history
-from postroom_server.store.codes import CodeMaker, CodeSeed
+from postroom_server.store.codes import CodeMaker, CodeSeed, Turn, take_turn
 from postroom_server.store.history import Kind
-from postroom_server.store.ids import IdMint
-from postroom_server.store.models import Code, CodeGuess
-from postroom_server.store.statement import Statement, as_list, bind, is_postgresql, one_of
+from postroom_server.store.ids import IdMint, first_id_at
+from postroom_server.store.models import Code, CodeGuess, Delivery, DeliveryState
 
-_SENDS = Statement(
-    lambda: Code.select(Code.address_key, Code.create_time).where(
-        (Code.tenant_id == bind("tenant_id"))
-        & one_of(Code.address_key, "address_keys")
-        & (Code.create_time > bind("since"))
-    )
-)
 _MOST_CODE_CHARACTERS = 160
+CODES_AT_ONCE = 500
 
 
 class CodeOutcome(enum.StrEnum):
@@ -48,55 +39,6 @@ class Guess:
     code: str
 
 
-class CodeSends:
-    """Refuses codes that are asked for too often, per tenant and address, whatever they are for."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-
-    def check(self, tenant_id: int, addresses: Iterable[tuple[str, str]], earlier: dict[str, list[Millis]],
-              now: Millis) -> None:  # fmt: skip
-        """`addresses` are (field path, address key). `earlier` collects sends by address over one batch.
-
-        One address over its limit refuses the whole call and is named. Nothing is counted by a refusal.
-        """
-        listed = list(addresses)
-        unread = [key for _, key in listed if key not in earlier]
-        for key in unread:
-            earlier[key] = []
-        if unread:
-            rows = _SENDS.rows(tenant_id=tenant_id, address_keys=as_list(unread), since=now - DAY)
-            for key, time in rows:
-                earlier[key].append(time)
-        found: list[Violation] = []
-        wait: Millis = 0
-        for field, key in listed:
-            until = self._free_from(earlier[key], now)
-            if until > now:
-                found.append(Violation(field, "was sent a code too often of late", Reason.CODE_RATE_LIMITED))
-                wait = max(wait, until - now)
-        if found:
-            raise Refusal(
-                Reason.CODE_RATE_LIMITED,
-                f"{found[0].field}: {found[0].description}",
-                violations=found,
-                retry_after=timedelta(milliseconds=wait),
-            )
-        for _, key in listed:
-            earlier[key].append(now)
-
-    def _free_from(self, times: list[Millis], now: Millis) -> Millis:
-        """When the next code may be sent to an address that was sent codes at `times`."""
-        limits, newest_first = self._limits, sorted(times, reverse=True)
-        free = now
-        if newest_first:
-            free = max(free, newest_first[0] + limits.code_interval)
-        for most, span in ((limits.codes_per_hour, HOUR), (limits.codes_per_day, DAY)):
-            if len(newest_first) >= most:
-                free = max(free, newest_first[most - 1] + span)
-        return free
-
-
 class CodeChecks:
     """Answers guesses. `check` is a unit of work."""
 
@@ -109,8 +51,9 @@ class CodeChecks:
     def read(self, biz_key: str, address_text: str, code: str) -> Guess:
         """Checks the fields of a guess. A code is compared without the spaces that people add."""
         found: list[Violation] = []
-        if not biz_key:
-            found.append(Violation("biz_key", "is required"))
+        if not BIZ_KEY.fullmatch(biz_key):
+            problem = "must be upper-case letters, digits and underscores, at most 64"
+            found.append(Violation("biz_key", problem if biz_key else "is required"))
         key = ""
         try:
             key = address.key(address.parse(address_text))
@@ -124,66 +67,88 @@ class CodeChecks:
     def check(self, tenant_id: int, guess: Guess) -> CodeOutcome:
         """Judges a guess, consumes the code when it is right, counts the guess when it is wrong.
 
-        Wrong guesses count per purpose and address, so that asking for a new code does not reset them.
+        Wrong guesses count per purpose and address, so that asking for a new code does not reset them. Only
+        guesses at a code that is alive count: others can hit nothing, and would fill the table.
         """
         now = self._clock.now()
-        tally = self._tally(tenant_id, guess, now)
-        if self._is_locked(tenant_id, guess, tally, now):
+        take_turn(Turn.GUESS, tenant_id, [guess.address_key])
+        code = self._alive(_latest(tenant_id, guess), now)
+        tallies = {tally.biz_key: tally for tally in _tallies(tenant_id, guess.address_key)}
+        own = tallies.pop(guess.biz_key, None)
+        wrong = _still_counted(own, code, now)
+        elsewhere = sum(_still_counted(tally, None, now) for tally in tallies.values())
+        if self._is_locked(wrong, elsewhere):
             return CodeOutcome.LOCKED
-        code = _latest(tenant_id, guess)
-        if code is None or code.consume_time is not None or now >= code.hand_over_time + code.validity:
+        if code is None:
             return CodeOutcome.EXPIRED
         seed = CodeSeed(tenant_id, code.biz_key, code.address_key, bytes(code.nonce), code.email_id)
         if hmac.compare_digest(self._maker.code(seed).encode(), guess.code.encode("utf-8", "replace")):
-            return self._consume(tenant_id, code, tally, now)
-        CodeGuess.update(wrong_count=CodeGuess.wrong_count + 1).where(CodeGuess.id == tally.id).execute()
-        if tally.wrong_count + 1 >= self._limits.code_guesses:
-            _tell_settled(tenant_id, code, "LOCKED", now)
-            return CodeOutcome.LOCKED
-        return CodeOutcome.WRONG
+            _end(code, now, CodeOutcome.VALID)
+            CodeGuess.delete().where(_is_tally_of(tenant_id, guess)).execute()
+            return CodeOutcome.VALID
+        self._count(tenant_id, guess, wrong + 1, now)
+        if not self._is_locked(wrong + 1, elsewhere):
+            return CodeOutcome.WRONG
+        # Locked once is locked for good: what was guessed at must not come back to life (security.md D6).
+        _end(code, now, CodeOutcome.LOCKED)
+        return CodeOutcome.LOCKED
 
-    def _consume(self, tenant_id: int, code: Code, tally: CodeGuess, now: Millis) -> CodeOutcome:
-        unused = (Code.id == code.id) & Code.consume_time.is_null()
-        if not Code.update(consume_time=now).where(unused).execute():
-            return CodeOutcome.EXPIRED
-        CodeGuess.delete().where(CodeGuess.id == tally.id).execute()
-        _tell_settled(tenant_id, code, "VALID", now)
-        return CodeOutcome.VALID
+    def _alive(self, code: Code | None, now: Millis) -> Code | None:
+        if code is None or code.consume_time is not None or now >= code.hand_over_time + code.validity:
+            return None
+        # Made with a data key that is gone: nobody can say any more what it was.
+        return code if code.key_id == self._maker.key_id else None
 
-    def _tally(self, tenant_id: int, guess: Guess, now: Millis) -> CodeGuess:
-        """The row that counts wrong guesses, locked: parallel guesses are judged one after the other."""
-        CodeGuess.insert(
-            id=self._mint.one(),
-            tenant_id=tenant_id,
-            biz_key=guess.biz_key,
-            address_key=guess.address_key,
-            wrong_count=0,
-            window_start_time=now,
-        ).on_conflict_ignore().execute()
-        query: Any = CodeGuess.select().where(
+    def _is_locked(self, wrong: int, elsewhere: int) -> bool:
+        limits = self._limits
+        return wrong >= limits.code_guesses or wrong + elsewhere >= limits.code_failures_per_hour
+
+    def _count(self, tenant_id: int, guess: Guess, wrong: int, now: Millis) -> None:
+        counted = CodeGuess.update(wrong_count=wrong, window_start_time=now)
+        if not counted.where(_is_tally_of(tenant_id, guess)).execute():
+            CodeGuess.insert(
+                id=self._mint.one(),
+                tenant_id=tenant_id,
+                biz_key=guess.biz_key,
+                address_key=guess.address_key,
+                wrong_count=wrong,
+                window_start_time=now,
+            ).execute()
+
+
+def _still_counted(tally: CodeGuess | None, code: Code | None, now: Millis) -> int:
+    """The wrong guesses of the last hour, which begins anew with each of them, and all those at `code`.
+
+    Otherwise a code that is valid for a day could be guessed at for a day, four times an hour.
+    """
+    if tally is None:
+        return 0
+    is_old = now >= tally.window_start_time + HOUR
+    is_of_another = code is None or code.hand_over_time > tally.window_start_time
+    return 0 if is_old and is_of_another else tally.wrong_count
+
+
+def _tallies(tenant_id: int, address_key: str) -> list[CodeGuess]:
+    """How often an address was guessed wrong, for each purpose that it was sent codes for."""
+    purposes = Code.select(Code.biz_key).where(
+        (Code.tenant_id == tenant_id) & (Code.address_key == address_key)
+    )
+    return list(
+        CodeGuess.select().where(
             (CodeGuess.tenant_id == tenant_id)
-            & (CodeGuess.biz_key == guess.biz_key)
-            & (CodeGuess.address_key == guess.address_key)
+            & (CodeGuess.address_key == address_key)
+            # The index is by purpose first.
+            & CodeGuess.biz_key.in_(purposes)
         )
-        tally: CodeGuess = (query.for_update() if is_postgresql() else query).get()
-        if now >= tally.window_start_time + HOUR:
-            tally.wrong_count, tally.window_start_time = 0, now
-            CodeGuess.update(wrong_count=0, window_start_time=now).where(CodeGuess.id == tally.id).execute()
-        return tally
+    )
 
-    def _is_locked(self, tenant_id: int, guess: Guess, tally: CodeGuess, now: Millis) -> bool:
-        if tally.wrong_count >= self._limits.code_guesses:
-            return True
-        over_all = (
-            CodeGuess.select(peewee.fn.COALESCE(peewee.fn.SUM(CodeGuess.wrong_count), 0))
-            .where(
-                (CodeGuess.tenant_id == tenant_id)
-                & (CodeGuess.address_key == guess.address_key)
-                & (CodeGuess.window_start_time > now - HOUR)
-            )
-            .scalar()
-        )
-        return int(over_all) >= self._limits.code_failures_per_hour
+
+def _is_tally_of(tenant_id: int, guess: Guess) -> peewee.Expression:
+    return (
+        (CodeGuess.tenant_id == tenant_id)
+        & (CodeGuess.biz_key == guess.biz_key)
+        & (CodeGuess.address_key == guess.address_key)
+    )
 
 
 def _latest(tenant_id: int, guess: Guess) -> Code | None:
@@ -201,16 +166,44 @@ def _latest(tenant_id: int, guess: Guess) -> Code | None:
     )
 
 
-def _tell_settled(tenant_id: int, code: Code, state: str, now: Millis) -> None:
+def _end(code: Code, now: Millis, outcome: CodeOutcome) -> None:
+    """Makes a code unusable, and says so. The caller has taken the address's turn."""
+    Code.update(consume_time=now).where(Code.id == code.id).execute()
     history.append(
         [
             history.event(
-                tenant_id,
+                code.tenant_id,
                 Kind.CODE_SETTLED,
                 now,
                 email_id=code.email_id,
                 delivery_id=code.delivery_id,
-                outcome=state,
+                state=outcome.value,
             )
         ]
     )
+
+
+def forget_codes(after: int, before: Millis) -> int:
+    """Deletes codes made before `before` that can never be valid again; of up to 500 with greater ids.
+
+    Returns the last id it has looked at, 0 when there are no more. A unit of work. What is still to be sent,
+    perhaps in a year, keeps its code.
+    """
+    ids = Code.id.between(after + 1, first_id_at(before) - 1)
+    looked_at = [row.id for row in Code.select(Code.id).where(ids).order_by(Code.id).limit(CODES_AT_ONCE)]
+    if not looked_at:
+        return 0
+    is_over = Code.hand_over_time.is_null(False) & (Code.hand_over_time + Code.validity < before)
+    still_going = Delivery.select(Delivery.id).where(
+        (Delivery.id == Code.delivery_id)
+        & Delivery.state.not_in((DeliveryState.DONE, DeliveryState.CANCELLED))
+    )
+    has_not_left = Code.hand_over_time.is_null() & ~peewee.fn.EXISTS(still_going)
+    Code.delete().where(Code.id.in_(looked_at) & (is_over | has_not_left)).execute()
+    last: int = looked_at[-1]
+    return last
+
+
+def forget_guesses(before: Millis) -> None:
+    """Deletes the counts of wrong guesses at codes that are long over. A unit of work."""
+    CodeGuess.delete().where(CodeGuess.window_start_time < before).execute()

@@ -1,4 +1,4 @@
-"""What is tidied up while nobody looks: requests that were remembered long enough."""
+"""What is tidied up while nobody looks: requests that were remembered long enough, codes that are over."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 
 import structlog
 
-from postroom_server.clock import Clock, Millis
+from postroom_server.clock import DAY, Clock, Millis
+from postroom_server.mail.codes import forget_codes, forget_guesses
 from postroom_server.mail.limits import Limits
 from postroom_server.refusals import Refusal
 from postroom_server.store.models import Idempotency
@@ -66,6 +67,11 @@ class Housekeeping:
             await asyncio.sleep(INTERVAL_SECONDS)
 
     async def tidy(self) -> None:
-        before = self._clock.now() - self._limits.idempotency
-        while await self._store.write(forget_requests, before) == _AT_ONCE:
+        now = self._clock.now()
+        while await self._store.write(forget_requests, now - self._limits.idempotency) == _AT_ONCE:
             pass
+        # Sends are counted over a day, and no code is valid for longer.
+        last = 0
+        while last := await self._store.write(forget_codes, last, now - 2 * DAY):
+            pass
+        await self._store.write(forget_guesses, now - 2 * DAY)

@@ -33,6 +33,7 @@ class Preview:
     copy_count: int
     template_language: str
     template_version: int
+    suppressed: tuple[str, ...] = ()  # whom a send would hold back; their copies are shown all the same
 
 
 def preview(acceptance: Acceptance, memory: Memory, caller: Caller, checked: Checked) -> Preview:
@@ -73,6 +74,7 @@ def preview(acceptance: Acceptance, memory: Memory, caller: Caller, checked: Che
         len(plan.copies),
         plan.template.language if plan.template else "",
         version.number if version else 0,
+        plan.suppressed,
     )
 
 

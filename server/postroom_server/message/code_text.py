@@ -8,7 +8,8 @@ NAME = "verificationCode"
 PLACE = f"%{NAME}%"
 _LABELS = {"zh": "验证码"}
 _LABEL = "Verification code"
-_END_OF_BODY = re.compile(r"</body\s*>", re.IGNORECASE)
+# Comments are read as well, so that what ends a body inside of one is not taken for its end.
+_END_OF_BODY = re.compile(r"<!--.*?(?:-->|\Z)|(</body\s*>)", re.IGNORECASE | re.DOTALL)
 
 
 def fill_subject(subject: str, code: str) -> str:
@@ -29,8 +30,8 @@ def _fill_html(html: str, code: str, label: str) -> str:
     if PLACE in html:
         return html.replace(PLACE, code)
     line = f"<p>{label}<strong>{code}</strong></p>"
-    ends = list(_END_OF_BODY.finditer(html))
-    at = ends[-1].start() if ends else len(html)
+    ends = [found.start() for found in _END_OF_BODY.finditer(html) if found[1]]
+    at = ends[-1] if ends else len(html)
     return html[:at] + line + html[at:]
 
 

@@ -67,21 +67,22 @@ def write(
 
     Raises UnsafeContent, MissingVariables or InvalidValue (ValueErrors) when it cannot be written.
     """
-    subject = mailing.subject or ""
     code = copy.code
+    subject = mailing.subject or ""
+    if code is not None:
+        # Only the caller's own: a template has put the code in place itself, and values are never read again.
+        subject = code_text.fill_subject(subject, code)
     if template is not None:
         params = mailing.params_for(copy.for_address)
         if code is not None:
             params = {**params, code_text.NAME: code}
         rendered = template.render(params, SYSTEM_VALUES)
-        subject = mailing.subject or rendered.subject
+        subject = subject or rendered.subject
         body = encode_body(rendered.html, rendered.text)
     elif code is not None:
         body = encode_body(*code_text.fill_body(mailing.html, mailing.text, code, mailing.language))
     elif body is None:
         body = encode_body(mailing.html, mailing.text)
-    if code is not None:
-        subject = code_text.fill_subject(subject, code)
     letter = Letter(
         message_id=copy.message_id,
         date=copy.date,

@@ -16,16 +16,17 @@ I = TypeVar("I")  # noqa: E741 - what is written
 T = TypeVar("T")
 log = structlog.get_logger()
 
-# One commits while the next stands in line, so that the writer never waits for us.
-UNITS_AT_ONCE = 2
+# How long a unit may be held open for items that keep coming.
+GATHER_SECONDS = 0.010
 
 
 class Gathering(Generic[I, T]):
     """Runs `unit` for the items of many callers and gives each its own outcome, once that is durable.
 
     A unit returns one outcome for each item, in order; an outcome that is a Refusal is raised to its caller.
-    No item waits for company: what came while nothing was under way is written at once. `after` hears of the
-    outcomes as in `Store.write_then`. `size` says how many rows an item is; a unit is ended near `most_rows`.
+    One unit is under way at a time. The next is begun as soon as a turn of the event loop brings nothing new,
+    so an item that comes alone does not wait for company. `after` hears of the outcomes as in
+    `Store.write_then`. `size` says how many rows an item is; a unit is ended near `most_rows`.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Gathering(Generic[I, T]):
         self._most_rows = most_rows
         self._most_waiting = most_waiting
         self._waiting: list[tuple[I, asyncio.Future[T]]] = []
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing: asyncio.Task[None] | None = None
 
     async def write(self, item: I) -> T:
         """Raises the item's Refusal, and what the store raises. A cancelled caller takes back what waits."""
@@ -55,16 +56,26 @@ class Gathering(Generic[I, T]):
             )
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if len(self._writing) < UNITS_AT_ONCE:
-            # A task begins at the loop's next turn: what else came in this turn goes with it.
-            task = asyncio.create_task(self._write_all())
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all(), name="gathering")
         return await future
 
     async def _write_all(self) -> None:
-        while items := self._take():
-            await self._write_together(items)
+        try:
+            while self._waiting:
+                await self._gather()
+                if items := self._take():
+                    await self._write_together(items)
+        finally:
+            self._writing = None
+
+    async def _gather(self) -> None:
+        """Waits while calls that are at the door come in: a commit costs the same for one or fifty."""
+        loop = asyncio.get_running_loop()
+        end, seen = loop.time() + GATHER_SECONDS, 0
+        while len(self._waiting) > seen and loop.time() < end:
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
 
     def _take(self) -> list[tuple[I, asyncio.Future[T]]]:
         taken: list[tuple[I, asyncio.Future[T]]] = []

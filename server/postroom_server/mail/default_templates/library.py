@@ -44,10 +44,10 @@ def _template(name: str, said: dict[str, Any], pages: Pages) -> DefaultTemplate:
         VariantForm(tag, said[tag]["subject"], pages.page(tag, said["tone"], said[tag])) for tag in LANGUAGES
     )
     # The text part is derived: whoever edits the HTML later need not remember it.
-    required = [VariableForm(name, VariableType.STRING, required=True) for name in said["required"]]
+    required = [VariableForm(each, VariableType.STRING, required=True) for each in said["required"]]
     defaults = [
-        VariableForm(name, VariableType.STRING, required=False, default=text)
-        for name, text in {**said.get("defaults", {}), **pages.defaults}.items()
+        VariableForm(each, VariableType.STRING, required=False, default=text)
+        for each, text in {**said.get("defaults", {}), **pages.defaults}.items()
     ]
     content = ContentForm(
         default_language=LANGUAGES[0],

@@ -1,6 +1,6 @@
 """The HTML of a default template: a content file's blocks in the frame that all of them share.
 
-Slots of frame.html and blocks.html are `$name`, filled in here once; `%name%` is left for the mail's own values.
+Slots of frame.html and blocks.html are `$name`, filled in here; `%name%` is left for the values of mails.
 """
 
 from __future__ import annotations

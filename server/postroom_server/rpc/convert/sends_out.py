@@ -16,7 +16,9 @@ _REFUSALS_BYTES = 3 << 20
 
 
 def accepted_message(accepted: Accepted) -> email_service_pb2.SendEmailResponse:
-    return email_service_pb2.SendEmailResponse(id=accepted.id, replayed=accepted.replayed)
+    return email_service_pb2.SendEmailResponse(
+        id=accepted.id, replayed=accepted.replayed, suppressed_addresses=accepted.suppressed
+    )
 
 
 def batch_message(outcomes: Sequence[Outcome]) -> email_service_pb2.BatchSendEmailsResponse:
@@ -28,7 +30,9 @@ def batch_message(outcomes: Sequence[Outcome]) -> email_service_pb2.BatchSendEma
 def _result(outcome: Outcome, room: int) -> email_service_pb2.BatchSendEmailsResult:
     if isinstance(outcome, Refusal):
         return email_service_pb2.BatchSendEmailsResult(refusal=refusal_message(outcome, room))
-    accepted = email_service_pb2.AcceptedEmail(id=outcome.id, replayed=outcome.replayed)
+    accepted = email_service_pb2.AcceptedEmail(
+        id=outcome.id, replayed=outcome.replayed, suppressed_addresses=outcome.suppressed
+    )
     return email_service_pb2.BatchSendEmailsResult(accepted=accepted)
 
 
@@ -42,7 +46,8 @@ def preview_message(shown: Preview) -> email_service_pb2.SendEmailResponse:
             copy_count=shown.copy_count,
             template_language=shown.template_language,
             template_version=shown.template_version,
-        )
+        ),
+        suppressed_addresses=shown.suppressed,
     )
 
 

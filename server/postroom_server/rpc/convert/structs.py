@@ -9,7 +9,8 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 
 def params_of(struct: Struct) -> dict[str, Any]:
-    return {name: value_of(value) for name, value in struct.fields.items()}
+    """The values by name, in the order of names: that of the message is another in every process."""
+    return {name: value_of(value) for name, value in sorted(struct.fields.items())}
 
 
 def value_of(value: Value) -> Any:

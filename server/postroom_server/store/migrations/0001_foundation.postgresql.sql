@@ -263,12 +263,14 @@ CREATE TABLE "suppression" (
   "id" BIGINT NOT NULL PRIMARY KEY,
   "tenant_id" BIGINT NOT NULL,
   "address_key" TEXT COLLATE "C" NOT NULL,
+  "address" TEXT COLLATE "C",
   "reason" TEXT NOT NULL,
   "email_id" BIGINT,
   "note" TEXT,
   "create_time" BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX "suppression_tenant_id_address_key" ON "suppression" ("tenant_id", "address_key");
+CREATE INDEX "suppression_tenant_id_id" ON "suppression" ("tenant_id", "id");
 CREATE TABLE "template" (
   "id" BIGINT NOT NULL PRIMARY KEY,
   "tenant_id" BIGINT NOT NULL,

@@ -262,12 +262,14 @@ CREATE TABLE "suppression" (
   "id" INTEGER NOT NULL PRIMARY KEY,
   "tenant_id" INTEGER NOT NULL,
   "address_key" TEXT NOT NULL,
+  "address" TEXT,
   "reason" TEXT NOT NULL,
   "email_id" INTEGER,
   "note" TEXT,
   "create_time" INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX "suppression_tenant_id_address_key" ON "suppression" ("tenant_id", "address_key");
+CREATE INDEX "suppression_tenant_id_id" ON "suppression" ("tenant_id", "id");
 CREATE TABLE "template" (
   "id" INTEGER NOT NULL PRIMARY KEY,
   "tenant_id" INTEGER NOT NULL,

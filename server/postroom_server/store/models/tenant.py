@@ -22,6 +22,14 @@ class MailServerState(enum.StrEnum):
     PAUSED = "PAUSED"
 
 
+class SuppressionReason(enum.StrEnum):
+    MANUAL = "MANUAL"
+    REFUSED = "REFUSED"  # an SMTP server said that there is no such address
+    BOUNCED = "BOUNCED"  # a bounce said so
+    UNSUBSCRIBED = "UNSUBSCRIBED"  # stops BATCH templates only
+    COMPLAINED = "COMPLAINED"
+
+
 class Tenant(Row):
     """A customer of this deployment. Tenant 0 is the platform itself."""
 
@@ -131,7 +139,8 @@ class Suppression(Row):
 
     id = IdField(primary_key=True)
     tenant_id = IdField()
-    address_key = peewee.TextField()
+    address_key = peewee.TextField()  # what mail is compared with
+    address = peewee.TextField(null=True)  # as it was listed; null once erased
     reason = peewee.TextField()
     email_id = IdField(null=True)
     note = peewee.TextField(null=True)
@@ -139,7 +148,7 @@ class Suppression(Row):
 
     class Meta:
         table_name = "suppression"
-        indexes = ((("tenant_id", "address_key"), True),)
+        indexes = ((("tenant_id", "address_key"), True), (("tenant_id", "id"), False))
 
 
 class Code(Row):

@@ -1,0 +1,49 @@
+"""Where a run took place: processor, memory, system, versions, and how long the disk takes to sync."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sqlite3
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+_PACKAGES = ("grpcio", "protobuf", "peewee", "uvloop", "structlog")
+
+
+def describe() -> dict[str, str]:
+    model = _first("/proc/cpuinfo", "model name")
+    memory = int(_first("/proc/meminfo", "MemTotal").split()[0]) / 1024**2
+    return {
+        "time": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "machine": f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}",
+        "load at start": f"{os.getloadavg()[0]:.1f}",
+        "Python": platform.python_version(),
+        "SQLite": sqlite3.sqlite_version,
+        "packages": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES),
+        "fdatasync of 4 KiB": f"{fsync_microseconds():.0f} µs (median of 300)",
+    }
+
+
+def fsync_microseconds() -> float:
+    """Appending a page and syncing it, on the disk that the measured databases lie on."""
+    spent = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(300):
+            file.write(b"x" * 4096)
+            file.flush()
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            spent.append(time.perf_counter() - began)
+    return statistics.median(spent) * 1e6
+
+
+def _first(path: str, key: str) -> str:
+    for line in Path(path).read_text().splitlines():
+        if line.startswith(key):
+            return line.partition(":")[2].strip()
+    return "unknown"

@@ -1,0 +1,168 @@
+"""Gathering: one unit for many callers, and each caller's own outcome."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from postroom_server.refusals import Reason, Refusal
+from postroom_server.store.gathering import Gathering
+from postroom_server.store.unit import Store, unavailable
+
+
+class SlowStore(Store):
+    """Runs units at once, and answers when it is let."""
+
+    def __init__(self) -> None:
+        self.commits = asyncio.Semaphore(0)
+
+    async def write_then(self, after: Callable[[Any], None], unit: Callable[[], Any]) -> Any:
+        result = unit()
+        await self.commits.acquire()
+        after(result)
+        return result
+
+    async def write(self, unit: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError
+
+    async def read(self, unit: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError
+
+    def close(self) -> None: ...
+
+    def let(self, units: int) -> None:
+        for _ in range(units):
+            self.commits.release()
+
+
+class Desk:
+    """What is written, unit by unit."""
+
+    def __init__(self) -> None:
+        self.units: list[list[str]] = []
+        self.told: list[Sequence[Any]] = []
+
+    def unit(self, items: Sequence[str]) -> list[str | Refusal]:
+        if "poison" in items:
+            raise ValueError("this item cannot be written")
+        self.units.append(list(items))
+        return [
+            Refusal(Reason.BACKLOG_FULL, "no room") if item == "refused" else item.upper() for item in items
+        ]
+
+
+def gathering(store: Store, desk: Desk, **limits: int) -> Gathering[str, str]:
+    return Gathering(store, desk.unit, desk.told.append, size=len, **limits)
+
+
+async def settled() -> None:
+    """Lets everything that can go on go on."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_what_comes_while_a_unit_commits_is_one_unit() -> None:
+    store, desk = SlowStore(), Desk()
+    gather = gathering(store, desk)
+    first = asyncio.create_task(gather.write("a"))
+    await settled()
+    rest = [asyncio.create_task(gather.write(item)) for item in "bcd"]
+    await settled()
+    store.let(2)
+    assert await asyncio.gather(first, *rest) == ["A", "B", "C", "D"]
+    assert desk.units == [["a"], ["b", "c", "d"]]
+
+
+async def test_what_comes_in_one_turn_of_the_loop_is_one_unit() -> None:
+    store, desk = SlowStore(), Desk()
+    gather = gathering(store, desk)
+    store.let(1)
+    assert await asyncio.gather(*map(gather.write, "abc")) == ["A", "B", "C"]
+    assert desk.units == [["a", "b", "c"]]
+    assert desk.told == [["A", "B", "C"]]
+
+
+async def test_nobody_is_answered_before_the_commit() -> None:
+    store, desk = SlowStore(), Desk()
+    waiting = asyncio.create_task(gathering(store, desk).write("a"))
+    await settled()
+    assert (desk.units, waiting.done()) == ([["a"]], False)
+    store.let(1)
+    assert await waiting == "A"
+
+
+async def test_a_refusal_is_raised_to_its_caller_only() -> None:
+    store, desk = SlowStore(), Desk()
+    store.let(1)
+    gather = gathering(store, desk)
+    good, refused = await asyncio.gather(gather.write("a"), gather.write("refused"), return_exceptions=True)
+    assert good == "A"
+    assert isinstance(refused, Refusal)
+    assert refused.reason is Reason.BACKLOG_FULL
+
+
+async def test_an_item_that_cannot_be_written_fails_alone() -> None:
+    store, desk = SlowStore(), Desk()
+    store.let(2)
+    gather = gathering(store, desk)
+    answers = await asyncio.gather(
+        gather.write("a"), gather.write("poison"), gather.write("b"), return_exceptions=True
+    )
+    assert [answers[0], answers[2]] == ["A", "B"]
+    assert isinstance(answers[1], ValueError)
+    assert desk.units == [["a"], ["b"]]
+
+
+async def test_a_store_that_refuses_refuses_everybody_once() -> None:
+    class ClosedStore(SlowStore):
+        async def write_then(self, after: Callable[[Any], None], unit: Callable[[], Any]) -> Any:
+            raise unavailable("the store is closing")
+
+    gather = gathering(ClosedStore(), Desk())
+    answers = await asyncio.gather(gather.write("a"), gather.write("b"), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Refusal, Refusal]
+
+
+async def test_a_caller_who_left_is_not_written() -> None:
+    store, desk = SlowStore(), Desk()
+    gather = gathering(store, desk)
+    first = asyncio.create_task(gather.write("a"))
+    await settled()
+    gone, stays = asyncio.create_task(gather.write("b")), asyncio.create_task(gather.write("c"))
+    await settled()
+    gone.cancel()
+    store.let(2)
+    assert await asyncio.gather(first, stays) == ["A", "C"]
+    assert desk.units == [["a"], ["c"]]
+
+
+async def test_a_unit_is_cut_near_its_most_rows_and_never_empty() -> None:
+    store, desk = SlowStore(), Desk()
+    store.let(3)
+    gather = gathering(store, desk, most_rows=4)
+    await asyncio.gather(*map(gather.write, ["aa", "bb", "cc", "too long"]))
+    assert desk.units == [["aa", "bb"], ["cc"], ["too long"]]
+
+
+async def test_a_full_waiting_room_is_overloaded() -> None:
+    store, desk = SlowStore(), Desk()
+    gather = gathering(store, desk, most_waiting=1)
+    first = asyncio.create_task(gather.write("a"))
+    await settled()
+    second = asyncio.create_task(gather.write("b"))
+    await settled()
+    with pytest.raises(Refusal) as caught:
+        await gather.write("c")
+    assert caught.value.reason is Reason.OVERLOADED
+    store.let(2)
+    assert await asyncio.gather(first, second) == ["A", "B"]
+
+
+async def test_what_comes_after_a_rest_is_written_too() -> None:
+    store, desk = SlowStore(), Desk()
+    gather = gathering(store, desk)
+    store.let(2)
+    assert await gather.write("a") == "A"
+    await settled()
+    assert await gather.write("b") == "B"
