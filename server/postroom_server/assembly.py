@@ -18,6 +18,7 @@ from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
 from postroom_server.delivery.engine import Engine, EngineSettings
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.worker import Presence, Rhythm, rescue_all
+from postroom_server.mail.default_templates.installation import ensure_default_templates
 from postroom_server.mail.housekeeping import Housekeeping
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.recognition import Tokens
@@ -107,6 +108,7 @@ class _Server:
         store = database.store
         await store.write(ensure_platform, self._clock.now())
         mint, presence = await self._join(store)
+        await store.write(ensure_default_templates, self._clock, mint)
         endpoints = Endpoints(Sealer(database.key), _smtp_settings(settings))
         letters = Letters(store, self._memory, CodeMaker(database.key))
         owner = presence.number if presence else 0

@@ -12,7 +12,7 @@ from postroom_server.delivery.line import Job
 from postroom_server.delivery.lines import Lines
 from postroom_server.delivery.settle import Settlement
 from postroom_server.delivery.verdict import judge_abandoned
-from postroom_server.store.known import ServerFacts
+from postroom_server.store.facts import ServerFacts
 
 LATER = NOON + 30 * SECOND
 

@@ -23,10 +23,11 @@ from delivery.waiting_mail import (
     waits,
 )
 from fakes import NOON, ManualClock
+from fetch.web_peer import ok, web_peer
 from postroom_server.clock import HOUR
 from postroom_server.delivery.preparation import CLAIM, RETRY_DELAYS
 from postroom_server.delivery.preparing import Preparing, PreparingSettings
-from postroom_server.fetch import Fetched, FetchFailed, FetchRefused
+from postroom_server.fetch import Fetched, Fetcher, FetchFailed, FetchRefused, Rules
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.ids import IdMint
 from postroom_server.store.unit import Store
@@ -120,6 +121,26 @@ async def test_an_email_gets_its_files_and_becomes_ready_and_the_engine_is_woken
     assert await world.store.read(files, email_id) == [b"own", b"abc", b"g" * 10]
     assert world.web.limits == [997, 994]
     assert world.woken == 1
+
+
+async def test_a_real_fetcher_brings_a_real_file(world: World) -> None:
+    async with web_peer(ok(b"from the wire")) as peer:
+        url = peer.url("localhost", scheme="http")
+        stage = Preparing(
+            world.store,
+            Fetcher(Rules.of(hosts=[f"localhost:{peer.port}"])),
+            IdMint(world.clock, node=99),
+            settings=SETTINGS,
+            due_now=world.clock.now,
+            on_ready=lambda: None,
+        )
+        email_id, refused = await world.store.write(
+            lambda: [put_waiting(urls=(url,)), put_waiting(urls=("https://[::1]/",))]
+        )
+        await stage.start()
+        await world.until(lambda: states(email_id) == READY and states(refused) == FAILED)
+        await stage.stop()
+    assert await world.store.read(files, email_id) == [b"from the wire"]
 
 
 async def test_c4_a_file_is_fetched_once_though_another_one_fails(world: World) -> None:

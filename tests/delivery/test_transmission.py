@@ -21,7 +21,8 @@ from postroom_server.delivery.settle import Settlement
 from postroom_server.delivery.transmission import Transmission
 from postroom_server.delivery.verdict import Next, Outcome
 from postroom_server.refusals import Reason, Refusal
-from postroom_server.store.known import Memory, ServerFacts
+from postroom_server.store.facts import ServerFacts
+from postroom_server.store.known import Memory
 from postroom_server.store.models import RecipientState
 
 

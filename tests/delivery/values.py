@@ -11,7 +11,7 @@ from postroom_server.delivery.leased import Leased, LeasedEmail, LeasedRecipient
 from postroom_server.delivery.line import Job
 from postroom_server.message.mailing import Mailing
 from postroom_server.smtp import Level, Phase, Reply, Transaction
-from postroom_server.store.known import ServerFacts
+from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane, Role
 
 MAILING = Mailing(

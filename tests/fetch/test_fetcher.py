@@ -73,6 +73,14 @@ async def test_the_ways_in_which_servers_frame_a_file_are_read(
         assert (await make_fetcher(peer.port).fetch(peer.url())).content == b"abc"
 
 
+async def test_http_is_spoken_where_the_setting_says_so(make_fetcher: MakeFetcher) -> None:
+    async with web_peer(ok(b"plain")) as peer:
+        fetcher = make_fetcher(peer.port, rules=Rules(http=True, ports=frozenset({peer.port})))
+        assert (await fetcher.fetch(peer.url(scheme="http"))).content == b"plain"
+        assert await refused(make_fetcher(peer.port), peer.url(scheme="http")) == "must begin with https://"
+    assert len(peer.requests) == 1
+
+
 async def test_a_file_comes_over_ipv6(certificates: Certificates, make_fetcher: MakeFetcher) -> None:
     async with web_peer(ok(b"six"), tls=certificates.server, host="::1") as peer:
         fetched = await make_fetcher(peer.port, resolve=Names(["::1"])).fetch(peer.url())

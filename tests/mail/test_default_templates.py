@@ -140,6 +140,16 @@ def test_the_required_variables_are_enough(name: str, language: str) -> None:
         assert value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in mail.html
 
 
+@each_variant
+def test_what_is_not_given_leaves_no_gap_in_the_text_part(name: str, language: str) -> None:
+    samples = dict(DEFAULTS[name].form.content.sample_params or {})
+    for params in (bare_params(name), {**samples, "productName": ""}, {**samples, "message": ""}):
+        text = rendered(name, language, params).text
+        assert "\n\n\n" not in text
+        assert text == text.strip()
+    assert rendered(name, language).text.count("https://") == ("detailUrl" in samples)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_code_is_in_the_page_and_its_preview_but_not_in_the_subject(language: str) -> None:
     mail = rendered(CODE, language, {"verificationCode": "123456"})

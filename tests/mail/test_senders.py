@@ -10,7 +10,7 @@ from accepting import Accepting, draft
 from peers.configuration import ACME, AUTHOR, OPERATOR, OTHER, STRANGER
 from postroom_server.mail.server_form import ServerForm
 from postroom_server.refusals import Reason, Refusal
-from postroom_server.store.known import ServerFacts
+from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Email, MailServer, MailServerState
 from postroom_server.store.opening import OpenDatabase
 

@@ -250,6 +250,23 @@ def test_the_derived_text_equals_the_text_of_the_rendered_page(a: str, b: str) -
     assert rendered.text == text_from_html(rendered.html or "")
 
 
+@pytest.mark.parametrize("value", ["", "https://example.com/a?b=1", "word"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<p>before</p><p><a href="%v%">%v%</a></p><p>after</p>',
+        '<p>before</p><p>see <a href="https://example.com/%v%">https://example.com/%v%</a></p>',
+        "<div>%v%</div><h1>title</h1><p>%v%</p><table><tr><td>a</td><td>%v%</td></tr></table><p>%v%</p>",
+    ],
+)
+def test_the_derived_text_knows_a_value_again_and_leaves_no_gap_for_an_empty_one(
+    page: str, value: str
+) -> None:
+    rendered = _html(page, Variable("v")).render({"v": value})
+    assert rendered.html is not None
+    assert rendered.text == text_from_html(rendered.html)
+
+
 def test_decoding_makes_no_new_variables_in_the_derived_text() -> None:
     assert _html("<p>&#37;a% %b%</p>").render({"b": "1", "a": "2"}).text == "%a% 1"
 

@@ -43,7 +43,7 @@ async def test_e1_no_secret_is_in_the_database(served: Served) -> None:
 
 
 async def test_e1_a_revoked_token_ends_within_five_seconds(served: Served) -> None:
-    admin = await served.token("admin", ACME, {Scope.ADMIN})
+    admin = await served.token("admin", ACME, {Scope.ADMIN, Scope.READ})
     told = await served.call(
         "TokenService.CreateToken",
         admin,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from postroom_server.smtp import AuthMechanism, Endpoint, Timeouts, TlsMode
-from postroom_server.store.known import ServerFacts
+from postroom_server.store.facts import ServerFacts
 from postroom_server.store.sealing import Sealer
 
 

@@ -21,8 +21,9 @@ from postroom_server.delivery.settler import Settler
 from postroom_server.delivery.shares import share
 from postroom_server.delivery.transmission import Transmission
 from postroom_server.refusals import Refusal
+from postroom_server.store.facts import ServerFacts
 from postroom_server.store.ids import IdMint
-from postroom_server.store.known import Memory, ServerFacts
+from postroom_server.store.known import Memory
 from postroom_server.store.models import Lane
 from postroom_server.store.unit import Store
 

@@ -10,7 +10,7 @@ from postroom_server.delivery.breaker import Breaker, BreakerState
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.settle import Settlement
 from postroom_server.delivery.shares import BULK_SHARE, NOT_URGENT_SHARE
-from postroom_server.store.known import ServerFacts
+from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane
 
 # Who waits longer for a slot is put off, so that a slow or silent server does not fill the process with

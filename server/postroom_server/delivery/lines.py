@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from postroom_server.clock import MINUTE, Millis
 from postroom_server.delivery.breaker import Breaker, BreakerState
 from postroom_server.delivery.line import Job, Line
-from postroom_server.store.known import ServerFacts
+from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import MailServerState
 
 # How long mail waits when no server is enabled for it at all.

@@ -24,8 +24,9 @@ from postroom_server.delivery.verdict import (
 )
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.smtp import Connection
+from postroom_server.store.facts import ServerFacts
 from postroom_server.store.ids import IdMint
-from postroom_server.store.known import Memory, ServerFacts
+from postroom_server.store.known import Memory
 from postroom_server.store.models import RecipientState
 from postroom_server.store.unit import Store
 

@@ -23,8 +23,9 @@ from postroom_server.mail.urgency import Urgency
 from postroom_server.message import address
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
 from postroom_server.store.codes import Turn, take_turn
+from postroom_server.store.facts import ServerFacts, TenantFacts
 from postroom_server.store.ids import IdMint
-from postroom_server.store.known import Known, Memory, ServerFacts, TenantFacts
+from postroom_server.store.known import Known, Memory
 from postroom_server.store.models import Lane, TemplateKind
 from postroom_server.store.suppressed import Listed, hold_back
 

@@ -6,7 +6,7 @@ import dataclasses
 
 from postroom_server.message import address
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
-from postroom_server.store.known import ServerFacts, TenantFacts
+from postroom_server.store.facts import ServerFacts, TenantFacts
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from postroom_server.mail.draft import CopyMode, CustomBody, Draft, TemplateBody
 from postroom_server.mail.senders import may_carry
 from postroom_server.mail.tenancy import tenant_of
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
-from postroom_server.store.known import Known, Memory, ServerFacts, TenantFacts
+from postroom_server.store.facts import ServerFacts, TenantFacts
+from postroom_server.store.known import Known, Memory
 from postroom_server.store.models import PLATFORM_TENANT
 
 BIZ_KEY = "CHANNEL_TEST"

@@ -14,7 +14,8 @@ from postroom_server.message.mailing import SYSTEM_VALUES
 from postroom_server.message.template import CompiledTemplate
 from postroom_server.message.unsafe import UnsafeContent
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
-from postroom_server.store.known import Known, TemplateFacts
+from postroom_server.store.facts import TemplateFacts
+from postroom_server.store.known import Known
 
 # What a preview shows in the place of a verification code.
 CODE_PLACEHOLDER = "000000"

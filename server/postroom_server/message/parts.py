@@ -68,10 +68,13 @@ def _derive(html: str, places: list[percent.Place]) -> Compiled | None:
     mark = next((chr(code) for code in _PRIVATE_USE if chr(code) not in entities.unescape(html)), None)
     if mark is None:
         return None
+    # One number per variable, wherever it stands: a link whose text is its address is known by that.
+    numbers = {key: str(number) for number, key in enumerate(dict.fromkeys(place.key for place in places))}
+    keys = list(numbers)
     marked: list[str] = []
     at = 0
-    for index, place in enumerate(places):
-        marked += (html[at : place.start], mark, str(index), mark)
+    for place in places:
+        marked += (html[at : place.start], mark, numbers[place.key], mark)
         at = place.end
     pieces = text_from_html("".join([*marked, html[at:]])).split(mark)
-    return Compiled(pieces, [places[int(index)].key for index in pieces[1::2]])
+    return Compiled(pieces, [keys[int(number)] for number in pieces[1::2]])

@@ -49,6 +49,12 @@ def text_from_html(page: str) -> str:
     return writer.finish()
 
 
+def closed_up(text: str) -> str:
+    """The text without blanks at the ends of lines, and at most one empty line in a row, none outside."""
+    text = "\n".join(line.rstrip() for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+
+
 class _Writer:
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -132,8 +138,7 @@ class _Writer:
     def finish(self) -> str:
         self._end_link()
         self._flush()
-        text = "\n".join(line.replace("\xa0", " ").rstrip() for line in self._lines)
-        return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+        return closed_up("\n".join(line.replace("\xa0", " ") for line in self._lines))
 
     def _write(self, text: str) -> None:
         if not text:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from postroom_server.message import links, percent
 from postroom_server.message.parts import Parts, cut
 from postroom_server.message.placement import Problem, check_placement
-from postroom_server.message.plaintext import text_from_html
+from postroom_server.message.plaintext import closed_up, text_from_html
 from postroom_server.message.unsafe import UnsafeContent, check_text
 from postroom_server.message.values import text_of
 
@@ -159,6 +159,9 @@ class CompiledTemplate:
             text = text_from_html(html or "")
         else:
             text = _render("text", parts.text, values)
+            if parts.text_is_derived and any(not values[key] for key in parts.text.keys):
+                # A line that held nothing but this value is not there in the page either.
+                text = closed_up(text)
         return Rendered(subject, html, text)
 
     def _values(self, params: Mapping[str, object]) -> dict[str, str]:
