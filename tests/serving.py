@@ -169,19 +169,9 @@ class Served:
         metadata: tuple[tuple[str, str], ...] = (),
         most: int = 1,
     ) -> Told:
-        described = METHODS[method]
-        channel = channel or self.local
-        if secret is not None:
-            metadata = (("authorization", f"Bearer {secret}"), *metadata)
-        make = channel.unary_stream if described.server_streaming else channel.unary_unary
-        path = f"/{described.containing_service.full_name}/{described.name}"
-        answer = GetMessageClass(described.output_type)
-        call = make(path, response_deserializer=answer.FromString)(
-            data, metadata=metadata, timeout=PATIENCE
-        )  # fmt: skip
-        if not described.server_streaming:
-            return await _answer(call)
-        return await _answers(call, most)
+        return await answer_of(
+            channel or self.local, METHODS[method], secret, data, metadata=metadata, most=most
+        )
 
     async def until_caught(self, count: int = 1) -> list[CaughtMail]:
         await self.until(lambda: len(self.catcher.mails) >= count)
@@ -191,6 +181,27 @@ class Served:
         async with asyncio.timeout(PATIENCE):
             while not true():  # noqa: ASYNC110 - what it waits for belongs to others
                 await asyncio.sleep(0.005)
+
+
+async def answer_of(
+    channel: grpc.aio.Channel,
+    described: MethodDescriptor,
+    secret: str | None,
+    data: bytes | dict[str, Any],
+    *,
+    metadata: tuple[tuple[str, str], ...] = (),
+    most: int = 1,
+) -> Told:
+    """Calls a method with the bytes of a request, or with its fields."""
+    if isinstance(data, dict):
+        data = GetMessageClass(described.input_type)(**data).SerializeToString()
+    if secret is not None:
+        metadata = (("authorization", f"Bearer {secret}"), *metadata)
+    make: Any = channel.unary_stream if described.server_streaming else channel.unary_unary
+    path = f"/{described.containing_service.full_name}/{described.name}"
+    answer = GetMessageClass(described.output_type)
+    call = make(path, response_deserializer=answer.FromString)(data, metadata=metadata, timeout=PATIENCE)
+    return await (_answers(call, most) if described.server_streaming else _answer(call))
 
 
 async def _answer(call: Any) -> Told:
