@@ -34,10 +34,10 @@ def main() -> None:
         loader = stack.enter_context(child("loader"))
         reading = stack.enter_context(verifying_sink())
         counting: Sink = stack.enter_context(smtp_sink(package)) if package else reading
-        rounds = 3 if asked.quick else 9
+        rounds = 3 if asked.quick else 7
         if "unary" in asked.only:
             chapters.append(
-                accept.unary(loader, counting, rounds=rounds, calls=1500 if asked.quick else 4000)
+                accept.unary(loader, counting, rounds=rounds, calls=1500 if asked.quick else 3000)
             )
         if "batches" in asked.only:
             chapters.append(

@@ -59,9 +59,9 @@ def unary(loader: Child, sink: Sink, *, rounds: int, calls: int) -> Chapter:
     chapter = Chapter(
         "Accepting one mail per call",
         f"{IN_FLIGHT} calls in flight over one connection from one client process that sends bytes made "
-        "before the clock starts; SQLite with synchronous=FULL, answered after its commit. The echo is grpc.aio on "
-        "uvloop without anything else, called by the same client with the same bytes. Server CPU is all "
-        "threads of the server's process while the calls last.",
+        "before the clock starts; SQLite with synchronous=FULL, answered after its commit. The echo is "
+        "grpc.aio on uvloop without anything else, called by the same client with the same bytes. Server "
+        "CPU is all threads of the server's process while the calls last.",
     )
     for name in cases:
         against = None if name == _ECHO else rates[_ECHO]

@@ -18,9 +18,10 @@ _PREFACE = """<!-- Written by `make bench`; edit bench/ instead. -->
 # Performance
 
 Every figure here comes from one run of `make bench`, in rounds that take turns, so that a busy moment of the
-machine troubles all alike. Read the ratios: they hold on other machines, the absolute figures do not. A ratio
-is the median over the rounds of one figure divided by the first of its table in the same round. Client, server,
-sink and peer share the machine's cores. [Why it is as fast as it is](why/performance.md) tells what was tried.
+machine troubles all alike. Read the ratios: they hold on other machines, the absolute figures do not. A
+ratio is the median over the rounds of one figure divided by the first of its table in the same round.
+Client, server, sink and peer share the machine's cores. What was tried, and what it gave, is told in
+[Why it is as fast as it is](why/performance.md).
 """
 
 

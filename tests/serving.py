@@ -1,4 +1,4 @@
-"""A whole server over a test's database: its channels, tokens, and a catcher in place of the world's servers."""
+"""A whole server over a test's database: its channels, tokens, and a catcher for its mail."""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ from postroom_server.clock import Clock
 from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
 from postroom_server.delivery.engine import Engine, EngineSettings
 from postroom_server.delivery.letters import Letters
+from postroom_server.delivery.preparing import Preparing, PreparingSettings
 from postroom_server.delivery.worker import Presence, Rhythm, rescue_all
+from postroom_server.fetch import Fetcher, Rules
 from postroom_server.mail.default_templates.installation import ensure_default_templates
 from postroom_server.mail.housekeeping import Housekeeping
 from postroom_server.mail.limits import Limits
@@ -128,6 +130,23 @@ class _Server:
             due_now=database_now if presence else self._clock.now,
             still_ours=presence.check_ours if presence else lambda: None,
         )
+        url_rules = _url_rules(settings)
+        preparing = Preparing(
+            store,
+            Fetcher(
+                url_rules,
+                ca_file=str(settings.attachment_ca_file) if settings.attachment_ca_file else None,
+                max_bytes=settings.limit_attachment_bytes,
+            ),
+            mint,
+            settings=PreparingSettings(
+                slots=settings.preparing_slots,
+                total_bytes=settings.limit_attachments_bytes,
+                poll_seconds=settings.poll_ms / 1000,
+            ),
+            due_now=database_now if presence else self._clock.now,
+            on_ready=engine.wake,
+        )
         tokens = Tokens(store, self._clock)
         self._ending.push_async_callback(tokens.close)
         services = Services(
@@ -141,13 +160,27 @@ class _Server:
         )
         register(
             services,
-            Parts(settings, self._clock, database, mint, self._memory, letters, endpoints, engine, owner),
+            Parts(
+                settings,
+                self._clock,
+                database,
+                mint,
+                self._memory,
+                letters,
+                url_rules,
+                preparing,
+                endpoints,
+                engine,
+                owner,
+            ),
         )
         if settings.only in ("", "delivery"):
             if presence is None:
                 await rescue_all(store, mint, self._clock, None)
             await engine.start()
             self._ending.push_async_callback(engine.drain, settings.drain_seconds)
+            await preparing.start()
+            self._ending.push_async_callback(preparing.stop)
         if presence:
             self._beat(presence, mint, engine)
         self._beside("housekeeping", Housekeeping(store, self._clock, Limits(**settings.limits())).run())
@@ -244,6 +277,17 @@ def _listener_settings(settings: Settings) -> ListenerSettings:
         grpc_plaintext_ok=settings.grpc_plaintext_ok,
         reflection=settings.reflection,
     )
+
+
+def _url_rules(settings: Settings) -> Rules:
+    try:
+        return Rules.of(
+            http=settings.attachment_http,
+            ports=[int(port) for port in settings.attachment_ports],
+            hosts=settings.attachment_hosts,
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"attachment_hosts or attachment_ports: {error}") from None
 
 
 def _smtp_settings(settings: Settings) -> SmtpSettings:

@@ -20,10 +20,13 @@ from postroom_server.clock import Clock
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.engine import Engine
 from postroom_server.delivery.letters import Letters
+from postroom_server.delivery.preparing import Preparing
 from postroom_server.delivery.trial import Trial
+from postroom_server.fetch import Rules
 from postroom_server.mail.accept import Acceptance
 from postroom_server.mail.admission import Admission
 from postroom_server.mail.bindings import Bindings
+from postroom_server.mail.bounces import Bounces
 from postroom_server.mail.changes import Changes
 from postroom_server.mail.codes import CodeChecks
 from postroom_server.mail.cursor import Cursors
@@ -33,9 +36,12 @@ from postroom_server.mail.page_token import PageTokens
 from postroom_server.mail.recipients import Recipients
 from postroom_server.mail.records import Records
 from postroom_server.mail.rendering import Rendering
+from postroom_server.mail.retries import Retries
 from postroom_server.mail.server_list import ServerList
 from postroom_server.mail.server_test import ServerTest
 from postroom_server.mail.servers import BreakerFacts, Servers
+from postroom_server.mail.suppression_list import SuppressionList
+from postroom_server.mail.suppressions import Suppressions
 from postroom_server.mail.template_list import TemplateList
 from postroom_server.mail.template_review import Reviews
 from postroom_server.mail.template_versions import TemplateVersions
@@ -43,15 +49,17 @@ from postroom_server.mail.templates import Templates
 from postroom_server.mail.tenant_list import TenantList
 from postroom_server.mail.tenants import Tenants
 from postroom_server.mail.token_list import TokenList
+from postroom_server.rpc.email_repairs import Repairing
 from postroom_server.rpc.email_sends import Sending
 from postroom_server.rpc.email_servicer import EmailServicer, Reading
 from postroom_server.rpc.event_stream import Bell, EventStream
 from postroom_server.rpc.mail_server_servicer import MailServerServicer
 from postroom_server.rpc.services import Services
+from postroom_server.rpc.suppression_servicer import SuppressionServicer
 from postroom_server.rpc.template_servicer import TemplateServicer, TemplateUses
 from postroom_server.rpc.tenant_servicer import TenantServicer
 from postroom_server.rpc.token_servicer import TokenServicer
-from postroom_server.rpc.unserved import UnservedDirectory, UnservedSuppression
+from postroom_server.rpc.unserved import UnservedDirectory
 from postroom_server.settings import Settings
 from postroom_server.store.codes import CodeMaker
 from postroom_server.store.ids import IdMint
@@ -70,6 +78,8 @@ class Parts:
     mint: IdMint
     memory: Memory
     letters: Letters
+    url_rules: Rules
+    preparing: Preparing
     endpoints: Endpoints
     engine: Engine
     owner: int  # of leases made here
@@ -98,7 +108,10 @@ def register(services: Services, parts: Parts) -> None:
         TokenServicer(store, clock, mint, TokenList(pages)),
     )
     services.add(directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server, UnservedDirectory())
-    services.add(suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server, UnservedSuppression())
+    services.add(
+        suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server,
+        SuppressionServicer(store, Suppressions(clock, mint), SuppressionList(pages)),
+    )
 
 
 def _email(parts: Parts) -> EmailServicer:
@@ -112,12 +125,14 @@ def _email(parts: Parts) -> EmailServicer:
         limits,
         default_language=parts.settings.default_language,
         code_key_id=parts.database.key.key_id,
+        url_rules=parts.url_rules,
     )
     bell = Bell()
     loop = asyncio.get_running_loop()
 
     def on_accepted(_: object) -> None:
         parts.engine.wake()
+        parts.preparing.wake()
         loop.call_soon_threadsafe(bell.ring)
 
     events = Events(Cursors(parts.database.stream_epoch))
@@ -140,6 +155,7 @@ def _email(parts: Parts) -> EmailServicer:
             parts.engine.cancel,
         ),
         CodeChecks(clock, parts.mint, CodeMaker(parts.database.key), limits),
+        Repairing(Retries(clock, limits), Bounces(clock, parts.mint), on_accepted),
     )
 
 

@@ -109,6 +109,23 @@ class Settings(BaseSettings):
         None,
         description="Authorities whose certificates SMTP servers may have, PEM. Unset: the system's.",
     )
+    attachment_http: bool = Field(
+        False, description="Whether attachments are fetched over plain http too; https alone is safe."
+    )
+    attachment_ports: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Ports besides 443 (and 80 with http) that attachments are fetched from, by commas."
+    )
+    attachment_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts of your own, `name` or `name:port`, by commas: attachments are fetched from them "
+        "although their addresses are internal.",
+    )
+    attachment_ca_file: Path | None = Field(
+        None, description="Authorities of hosts that attachments are fetched from, PEM. Unset: the system's."
+    )
+    preparing_slots: Positive = Field(
+        8, description="Emails whose attachments are fetched at once, in each process."
+    )
     smtp_plaintext_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Hosts besides loopback to which mail servers may be added with TLS mode OFF, by commas.",
@@ -194,7 +211,7 @@ class Settings(BaseSettings):
             raise ValueError("is neither a host name nor an address literal such as [192.0.2.1]")
         return value
 
-    @field_validator("smtp_plaintext_hosts", mode="before")
+    @field_validator("smtp_plaintext_hosts", "attachment_ports", "attachment_hosts", mode="before")
     @classmethod
     def _by_commas(cls, value: object) -> object:
         if isinstance(value, str):

@@ -29,7 +29,7 @@ TEXTS = [
 def text_of(message: Any, kind: str = "plain") -> str:
     part = message.get_body((kind,))
     assert part is not None
-    return str(part.get_content())
+    return str(part.get_content()).replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -22,6 +22,7 @@ from google.protobuf.descriptor import (
 )
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc  # type: ignore[import-untyped]
+
 from postroom.v1 import error_reason_pb2, token_pb2
 from postroom_server.refusals import Reason
 

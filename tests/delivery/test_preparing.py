@@ -17,7 +17,6 @@ from delivery.waiting_mail import (
     URL,
     execute,
     files,
-    preparation_table,  # noqa: F401 - a fixture
     put_waiting,
     states,
     waits,

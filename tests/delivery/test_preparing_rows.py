@@ -13,7 +13,6 @@ from delivery.waiting_mail import (
     PREPARING,
     READY,
     files,
-    preparation_table,  # noqa: F401 - a fixture
     put_waiting,
     states,
     waits,
@@ -157,6 +156,16 @@ async def test_c4_what_was_stored_first_stays_whatever_comes_later(store: Store)
     for content in (b"first", b"second"):
         await store.write(keep, Claimed(email_id, 1), file, fetched(content), TOTAL, MINT, at())
     assert await store.read(files, email_id) == [b"first"]
+
+
+async def test_a_file_that_comes_after_the_end_is_not_stored(store: Store) -> None:
+    email_id = await store.write(lambda: put_waiting(tries=len(RETRY_DELAYS)))
+    file = await store.write(next_file, email_id, -1, TOTAL, at())
+    assert file is not None
+    await store.write(conclude, email_id, at())
+    assert await store.write(keep, Claimed(email_id, 1), file, fetched(b"late"), TOTAL, MINT, at())
+    assert await store.read(files, email_id) == [None]
+    assert await store.read(lambda: Blob.select().count()) == 0
 
 
 async def test_files_that_are_too_much_together_are_not_stored(store: Store) -> None:

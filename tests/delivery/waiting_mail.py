@@ -6,12 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from fakes import NOON
 from postroom_server.store.models import Attachment, Blob, Delivery, Email, Recipient, bound
 from postroom_server.store.statement import is_postgresql
-from postroom_server.store.unit import Store
 from stored_mail import new_id, put_email
 
 URL = "https://files.example.com/f"
@@ -89,20 +86,3 @@ def states(email_id: int) -> tuple[str, str | None, set[str], set[str]]:
 READY = ("PENDING", None, {"READY"}, {"OPEN"})
 PREPARING = ("PENDING", None, {"PREPARING"}, {"OPEN"})
 FAILED = ("FAILURE", "ATTACHMENT", {"DONE"}, {"EXPIRED"})
-
-
-# Until a migration makes them: delete this fixture and its imports then.
-@pytest.fixture(autouse=True)
-async def preparation_table(store: Store) -> None:
-    def create() -> None:
-        execute(
-            "CREATE TABLE IF NOT EXISTS preparation (email_id BIGINT NOT NULL PRIMARY KEY,"
-            " tenant_id BIGINT NOT NULL, lane SMALLINT NOT NULL, fetch_time BIGINT NOT NULL,"
-            " tries INTEGER NOT NULL)"
-        )
-        execute(
-            "CREATE INDEX IF NOT EXISTS preparation_due"
-            " ON preparation (lane, tenant_id, fetch_time, email_id)"
-        )
-
-    await store.write(create)

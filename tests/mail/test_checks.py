@@ -1,14 +1,11 @@
-"""The rules of a draft: each at its limit and one past it, with the contract's paths (A1, A4, A7, E6)."""
+"""The rules of a draft, with the contract's paths (security.md A1, A4, A7)."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fakes import NOON
 from postroom_server.clock import DAY, SECOND
@@ -56,91 +53,6 @@ def names(count: int) -> dict[str, str]:
 
 def files(count: int, size: int = 1) -> tuple[File, ...]:
     return tuple(File(f"{n}.bin", content=b"x" * size) for n in range(count))
-
-
-# Each field: the most it may be, then one past it with the path that is named.
-LIMITED: Sequence[tuple[str, Any, Any, str]] = [
-    ("request_id", "r" * 255, "r" * 256, "request_id"),
-    ("out_id", "o" * 80, "o" * 81, "out_id"),
-    ("subject", "字" * 998, "字" * 999, "subject"),
-    ("from_name", "n" * 200, "n" * 201, "from_name"),
-    ("biz_key", "A" + "_" * 63, "A" + "_" * 64, "biz_key"),
-    ("language", "en" + "-aaaaaaaa" * 3 + "-aaaaa", "en" + "-aaaaaaaa" * 3 + "-aaaaaa", "language"),
-    ("reply_to", numbered(10), numbered(11), "reply_to"),
-    ("to", numbered(500), numbered(501), "to"),
-    ("from_address", f"{'a' * 64}@example.com", f"{'a' * 65}@example.com", "from_address"),
-    ("from_address", f"a@{LONG}.{'x' * 60}", f"a@{LONG}.{'x' * 61}", "from_address"),
-    ("labels", names(16), names(17), "labels"),
-    ("labels", {"l" * 63: "v"}, {"l" * 64: "v"}, f"labels['{'l' * 64}']"),
-    ("labels", {"a": "v" * 256}, {"a": "v" * 257}, "labels['a']"),
-    ("headers", {f"X-{n}": "v" for n in range(32)}, {f"X-{n}": "v" for n in range(33)}, "headers"),
-    ("headers", {"X-A": "v" * 998}, {"X-A": "v" * 999}, "headers['X-A']"),
-    ("files", files(10), files(11), "attachments"),
-    ("files", (File("n" * 200, content=b""),), (File("n" * 201, content=b""),), "attachments[0].name"),
-    ("body", CustomBody(html="字" * 200_000), CustomBody(html="字" * 200_001), "custom.html"),
-    ("body", CustomBody(text="字" * 200_000), CustomBody(text="字" * 200_001), "custom.text"),
-    ("schedule_time", NOON + 366 * DAY, NOON + 366 * DAY + 1, "schedule_time"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("field", "most", "more", "path"), LIMITED, ids=lambda value: str(value)[:20])
-def test_e6_a_field_may_be_what_its_limit_says_and_no_more(
-    field: str, most: Any, more: Any, path: str
-) -> None:
-    assert fields(draft(**{field: most})) == []
-    assert fields(draft(**{field: more})) == [path]
-
-
-@pytest.mark.parametrize(
-    ("most", "more", "path"),
-    [
-        ({"params": names(256)}, {"params": names(257)}, "template.params"),
-        # {"a":"…"} is 8 bytes around the value, and 字 is three.
-        ({"params": {"a": "x" * 65_528}}, {"params": {"a": "x" * 65_529}}, "template.params"),
-        ({"params": {"a": "字" * 21_842}}, {"params": {"a": "字" * 21_843}}, "template.params"),
-        ({"invoke_name": "n" * 64}, {"invoke_name": "n" * 65}, "template.invoke_name"),
-    ],
-)
-def test_e6_parameters_are_limited_in_names_and_bytes(
-    most: dict[str, Any], more: dict[str, Any], path: str
-) -> None:
-    assert fields(templated(**most)) == []
-    assert fields(templated(**more)) == [path]
-
-
-def test_e6_each_recipients_parameters_are_limited_like_those_of_all() -> None:
-    mine = {"ann@example.com": names(257)}
-    assert fields(templated(recipient_params=mine)) == ["template.recipient_params['ann@example.com']"]
-
-
-def test_e6_there_are_parameters_for_at_most_as_many_recipients_as_an_email_has() -> None:
-    many = {address: {"a": "b"} for address in numbered(501)}
-    assert fields(templated(recipient_params=many)) == ["template.recipient_params"]
-    body = TemplateBody("welcome", recipient_params=dict(list(many.items())[:500]))
-    assert fields(draft(to=numbered(500), subject="", body=body)) == []
-
-
-def test_e6_recipients_are_counted_over_all_roles() -> None:
-    people = numbered(500)
-    assert fields(draft(to=people[:498], cc=people[498:499], bcc=people[499:])) == []
-    assert fields(draft(to=people[:498], cc=people[498:], bcc=("last@example.com",))) == ["to"]
-
-
-def test_e6_files_are_limited_each_and_together() -> None:
-    limits = dataclasses.replace(LIMITS, attachment_bytes=100, attachments_bytes=150)
-    assert fields(draft(files=files(1, 100)), limits) == []
-    assert fields(draft(files=files(1, 101)), limits) == ["attachments[0].content"]
-    assert fields(draft(files=files(2, 75)), limits) == []
-    assert fields(draft(files=files(2, 76)), limits) == ["attachments"]
-
-
-def test_e6_what_is_too_much_is_one_violation_of_a_readable_length() -> None:
-    endless = "L" * 1_000_000
-    assert [v.field for v in violations(draft(labels=names(100_000)))] == ["labels"]
-    (label,) = violations(draft(labels={endless: "v"}))
-    (header,) = violations(draft(headers={endless: "v"}))
-    (params,) = violations(templated(recipient_params={endless: {}}))
-    assert max(len(v.field) for v in (label, header, params)) < 300
 
 
 def test_every_violation_is_told_at_once() -> None:
@@ -382,58 +294,3 @@ def test_parameters_are_finite_numbers_at_any_depth(number: float) -> None:
 def test_a_subject_beside_a_template_is_optional_and_checked() -> None:
     assert fields(templated()) == []
     assert fields(dataclasses.replace(templated(), subject="a\nb")) == ["subject"]
-
-
-_ANY = st.text(max_size=12) | st.sampled_from(["ann@example.com", "a@b.c", "X-A", "welcome", "SIGNUP", "en"])
-_FINITE_OR_NOT = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
-)
-_PARAMS = st.dictionaries(_ANY, _FINITE_OR_NOT, max_size=4)
-_BODIES = (
-    st.none()
-    | st.builds(CustomBody, html=_ANY, text=_ANY)
-    | st.builds(
-        TemplateBody,
-        invoke_name=_ANY,
-        params=_PARAMS,
-        recipient_params=st.dictionaries(_ANY, _PARAMS, max_size=3),
-    )
-)
-_TIMES = st.none() | st.integers(-(2**63), 2**63)
-_SEVERAL = st.lists(_ANY, max_size=4).map(tuple)
-
-
-@given(
-    st.builds(
-        Draft,
-        body=_BODIES,
-        to=_SEVERAL,
-        cc=_SEVERAL,
-        bcc=_SEVERAL,
-        reply_to=_SEVERAL,
-        request_id=_ANY,
-        out_id=_ANY,
-        biz_key=_ANY,
-        language=_ANY,
-        subject=_ANY,
-        from_address=_ANY,
-        from_name=_ANY,
-        files=st.lists(
-            st.builds(
-                File, name=_ANY, content_type=_ANY, content_id=_ANY, content=st.none() | st.binary(max_size=3)
-            ),
-            max_size=3,
-        ).map(tuple),
-        schedule_time=_TIMES,
-        expire_time=_TIMES,
-        copy_mode=st.sampled_from(CopyMode),
-        labels=st.dictionaries(_ANY, _ANY, max_size=3),
-        headers=st.dictionaries(_ANY, _ANY, max_size=3),
-    )
-)
-def test_whatever_comes_is_checked_or_told_by_field(made: Draft) -> None:
-    result, found = check(made, LIMITS, NOON)
-    assert (result is None) is bool(found)
-    assert all(violation.field and violation.description for violation in found)

@@ -1,4 +1,4 @@
-"""Rows E6, F1, F2, F5 on a whole server: the limits are the settings', and public plaintext does not start."""
+"""Rows E6, F1, F5 on a whole server: the limits are the settings', and public plaintext does not start."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ async def test_e6_the_settings_limits_are_in_force(database: str) -> None:
             ({"cc": ["y@example.com"]}, "to"),
             ({"custom": email_service_pb2.CustomBody(text="12345678901")}, "custom.text"),
             ({"attachments": [file, file]}, "attachments"),
-            ({"attachments": [attachment_pb2.Attachment(name="a", content=b"123456")]}, "attachments[0].content"),
+            (
+                {"attachments": [attachment_pb2.Attachment(name="a", content=b"123456")]},
+                "attachments[0].content",
+            ),
             ({"labels": {"a": "1", "b": "2"}}, "labels"),
             ({"headers": {"X-A": "1", "X-B": "2"}}, "headers"),
         ):

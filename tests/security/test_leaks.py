@@ -56,8 +56,9 @@ class Process:
 
     async def until(self, text: str) -> str:
         async with asyncio.timeout(PATIENCE):
-            while not (found := [line for line in self.lines if text in line]):
-                await asyncio.sleep(0.01)  # another process's lines ring no bell
+            # Another process's lines ring no bell.
+            while not (found := [line for line in self.lines if text in line]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         return found[0]
 
     async def connect(self) -> None:
@@ -89,7 +90,12 @@ async def _reject(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 class Deployment:
     def __init__(self, folder: Path, database: str, catcher: Catcher, rejecting_port: int) -> None:
-        self.database, self.folder, self.catcher, self.rejecting_port = database, folder, catcher, rejecting_port
+        self.database, self.folder, self.catcher, self.rejecting_port = (
+            database,
+            folder,
+            catcher,
+            rejecting_port,
+        )
         self.secret = ""
 
     def prepare(self) -> None:

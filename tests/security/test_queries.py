@@ -89,6 +89,8 @@ async def test_e5_filters_and_their_values_are_limited(served: Served, secret: s
 
 
 async def test_e5_what_was_asked_for_is_what_is_found(served: Served, secret: str) -> None:
-    told = await served.call("EmailService.ListEmails", secret, filters=[equal("out_id", "o0", "o2", "' OR 1=1")])
+    told = await served.call(
+        "EmailService.ListEmails", secret, filters=[equal("out_id", "o0", "o2", "' OR 1=1")]
+    )
     assert sorted(found.out_id for found in told.message.emails) == ["o0", "o2"]
     assert (await served.call("EmailService.ListEmails", secret)).message.total_size == 3

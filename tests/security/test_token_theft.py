@@ -33,7 +33,9 @@ async def test_e1_no_secret_is_in_the_database(served: Served) -> None:
     pair = told.message.secret
     assert len(pair) == len(admin) == 46
     stored = await served.store.read(_everything)
-    texts = [bytes(value) if isinstance(value, memoryview | bytes) else str(value).encode() for value in stored]
+    texts = [
+        bytes(value) if isinstance(value, memoryview | bytes) else str(value).encode() for value in stored
+    ]
     for secret in (admin, pair):
         found = [text for text in texts if secret.encode() in text or secret[3:].encode() in text]
         assert found == []

@@ -154,6 +154,13 @@ async def test_an_insert_writes_every_column_in_the_order_of_the_model(store: St
     assert await store.read(found) == row
 
 
+@pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 127, 300])
+async def test_an_insert_takes_any_number_of_rows(store: Store, count: int) -> None:
+    await store.write(SUPPRESS.many, [suppression(row_id) for row_id in range(1, count + 1)])
+    stored = await store.read(lambda: [row.id for row in Suppression.select().order_by(Suppression.id)])
+    assert stored == list(range(1, count + 1))
+
+
 async def test_an_insert_may_leave_columns_to_the_database(store: Store) -> None:
     without_id = insert(Event, without=[Event.id])
     given = {"tenant_id": 1, "kind": "EMAIL_ACCEPTED", "ambiguous": False, "time": 1000}

@@ -25,6 +25,7 @@ from postroom_server.store.models import (
     Delivery,
     Email,
     Lane,
+    Preparation,
     Recipient,
     RecipientState,
     bound,
@@ -40,8 +41,7 @@ _TENANTS_A_TURN = 256
 
 Now = Callable[[], Millis]
 
-_COLUMNS = ("email_id", "tenant_id", "lane", "fetch_time", "tries")
-_PREPARATION: Any = peewee.Table("preparation", _COLUMNS).bind(bound)
+_PREPARATION: Any = Preparation
 
 # As the engine leases (lease.py): skip from tenant to tenant through the index preparation_due, and take the
 # oldest due email of the first that has one and is not working on as many as it may.

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from postroom_server.clock import Clock, Millis
-from postroom_server.mail import accepted_rows, held_back, idempotency
+from postroom_server.fetch import Rules
+from postroom_server.mail import accepted_files, accepted_rows, held_back, idempotency
 from postroom_server.mail.admission import Admission
 from postroom_server.mail.caller import Caller, Scope
 from postroom_server.mail.checks import Checked, check
@@ -73,6 +74,7 @@ class Acceptance:
         *,
         default_language: str,
         code_key_id: str,
+        url_rules: Rules | None = None,
     ) -> None:
         self._clock = clock
         self._mint = mint
@@ -81,12 +83,13 @@ class Acceptance:
         self._limits = limits
         self._default_language = default_language
         self._code_key_id = code_key_id
+        self._url_rules = url_rules or Rules.of()
         self._code_sends = CodeSends(limits)
         self._urgency = Urgency(clock, limits)
 
     def check(self, caller: Caller, draft: Draft) -> Checked:
         """Refuses a draft for everything that is wrong with its fields, all at once."""
-        checked, violations = check(draft, self._limits, self._clock.now())
+        checked, violations = check(draft, self._limits, self._clock.now(), self._url_rules)
         if not _may_name_user(caller, draft):
             violations.append(Violation("sender_user_id", "the token belongs to another user"))
             violations.extend(checked.overdue if checked else ())
@@ -255,7 +258,8 @@ class Acceptance:
         # Last of all: what is refused takes nothing of the tenant's share.
         if draft.has_verification or (draft.urgent and goes_ahead(tenant.id, tenant.limits)):
             lane = Lane.URGENT
-        ids = self._mint.many(1 + 2 * len(copies) + checked.recipient_count + 2 * len(draft.files))
+        files = accepted_files.IDS_EACH * len(draft.files)
+        ids = self._mint.many(1 + 2 * len(copies) + checked.recipient_count + files)
         rows = accepted_rows.build(
             checked,
             ids=iter(ids),

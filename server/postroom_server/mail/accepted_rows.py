@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from postroom_server.clock import Millis
+from postroom_server.mail import accepted_files
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.checks import Checked, as_json
 from postroom_server.mail.copies import Copy
@@ -19,8 +19,6 @@ from postroom_server.message.address import key as key_of
 from postroom_server.store import history
 from postroom_server.store.codes import fresh_nonce
 from postroom_server.store.models import (
-    Attachment,
-    Blob,
     Code,
     Content,
     Delivery,
@@ -28,11 +26,12 @@ from postroom_server.store.models import (
     Email,
     EmailState,
     Lane,
+    Preparation,
     Recipient,
     RecipientState,
     Role,
 )
-from postroom_server.store.statement import Insert, Statement, bind, insert
+from postroom_server.store.statement import Insert, insert
 
 Row = tuple[Any, ...]
 
@@ -67,14 +66,8 @@ _RECIPIENT = Insert(
         Recipient.address, Recipient.state,
     ],
 )  # fmt: skip
-_ATTACHMENT = insert(Attachment)
+_PREPARATION = insert(Preparation)
 _CODE = insert(Code)
-_BLOB = insert(Blob, suffix='ON CONFLICT ("tenant_id", "sha256") DO NOTHING')
-_FIND_BLOB = Statement(
-    lambda: Blob.select(Blob.id).where(
-        (Blob.tenant_id == bind("tenant_id")) & (Blob.sha256 == bind("sha256"))
-    )
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,19 +80,8 @@ class EmailRows:
     deliveries: list[Row]
     recipients: list[Row]
     codes: list[Row]
-    files: list[_File]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _File:
-    attachment_id: int
-    blob_id: int
-    position: int
-    name: str
-    content_type: str
-    content_id: str | None
-    sha256: bytes
-    content: bytes
+    files: list[accepted_files.FileRow]
+    preparation: Row | None  # while a file is still to be fetched
 
 
 def build(
@@ -138,7 +120,8 @@ def build(
         template.html if template else bool(custom and custom.html), draft.subject or None,
         sender.subject_prefix, sender.address, sender.name,
         as_json(checked.reply_to) if checked.reply_to else None,
-        draft.ignore_suppression, draft.copy_mode is CopyMode.SEPARATE, draft.at_most_once, draft.urgent,
+        draft.ignore_suppression, draft.has_verification or draft.copy_mode is CopyMode.SEPARATE,
+        draft.at_most_once, draft.urgent,
         caller.test, draft.has_verification, validity, as_json(dict(draft.labels)) if draft.labels else None,
         as_json(dict(draft.headers)) if draft.headers else None, EmailState.PENDING.value, count, count,
         0, 0, 0, 0, 0, 0, 0, 0, now, draft.schedule_time, expire_time,
@@ -152,6 +135,8 @@ def build(
         as_json(checked.recipient_params) if checked.recipient_params else None,
     )
     domain = sender.address.rpartition("@")[2]
+    waits = any(file.content is None for file in draft.files)
+    state = DeliveryState.PREPARING if waits else DeliveryState.READY
     deliveries: list[Row] = []
     recipients: list[Row] = []
     codes: list[Row] = []
@@ -168,7 +153,7 @@ def build(
                 due,
                 # Two codes in one inbox confuse; an outcome that is lost must not send a second mail.
                 draft.at_most_once or draft.has_verification,
-                DeliveryState.READY.value,
+                state.value,
                 due if run_at is None else run_at,
                 expire_time,
                 0,
@@ -200,20 +185,11 @@ def build(
             (next(ids), tenant_id, email_id, delivery_id, role.value, address, RecipientState.OPEN.value)
             for role, address in copy.recipients
         )
-    files = [
-        _File(
-            next(ids),
-            next(ids),
-            position,
-            file.name,
-            file.media_type,
-            file.content_id or None,
-            hashlib.sha256(file.content or b"").digest(),
-            file.content or b"",
-        )
-        for position, file in enumerate(draft.files)
-    ]
-    return EmailRows(email_id, tenant_id, now, email, content, deliveries, recipients, codes, files)
+    files = accepted_files.rows(tenant_id, email_id, draft.files, ids)
+    preparation = (email_id, tenant_id, int(lane), now, 0) if waits else None
+    return EmailRows(
+        email_id, tenant_id, now, email, content, deliveries, recipients, codes, files, preparation
+    )
 
 
 def store(accepted: Sequence[EmailRows]) -> None:
@@ -231,30 +207,8 @@ def store(accepted: Sequence[EmailRows]) -> None:
             for rows in accepted
         ]
     )
-    _store_files([(rows, file) for rows in accepted for file in rows.files])
-
-
-def _store_files(files: list[tuple[EmailRows, _File]]) -> None:
-    # In one order: two units that bring the same bytes then wait for each other instead of dead-locking.
-    for rows, file in sorted(files, key=lambda each: (each[0].tenant_id, each[1].sha256)):
-        _BLOB.many([(file.blob_id, rows.tenant_id, file.sha256, len(file.content), file.content)])
-        # Another email of the tenant may have brought the same bytes before.
-        blob_id = _FIND_BLOB.rows(tenant_id=rows.tenant_id, sha256=file.sha256)[0][0]
-        _ATTACHMENT.many(
-            [
-                (
-                    file.attachment_id,
-                    rows.tenant_id,
-                    rows.email_id,
-                    file.position,
-                    file.name,
-                    file.content_type,
-                    file.content_id,
-                    None,
-                    blob_id,
-                )
-            ]
-        )
+    accepted_files.store([row for rows in accepted for row in rows.files])
+    _PREPARATION.many([rows.preparation for rows in accepted if rows.preparation is not None])
 
 
 def _sender_user(named: int | None, caller: Caller) -> int:

@@ -6,8 +6,6 @@ import dataclasses
 import re
 from typing import Any
 
-import peewee
-
 from postroom_server.clock import Clock, Millis
 from postroom_server.mail.form_checks import Findings
 from postroom_server.message import address
@@ -101,7 +99,7 @@ class Bounces:
         self._mint = mint
 
     def check(self, form: BounceForm) -> Bounce:
-        """Refuses what is wrong with the report, all at once. A Message-ID that is none of ours is not found."""
+        """Refuses what is wrong with the report, all at once. Another's Message-ID is not found later."""
         found = Findings()
         found.violations.extend(form.unreadable)
         message_id = form.message_id.strip().removeprefix("<").removesuffix(">")

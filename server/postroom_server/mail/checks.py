@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from postroom_server.clock import DAY, SECOND, Millis
+from postroom_server.fetch import Rules, check_url
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.suppression_override import check_override
@@ -21,6 +22,7 @@ from postroom_server.message.header import check_header
 from postroom_server.message.unsafe import check_text
 from postroom_server.refusals import Reason, Violation
 
+_DEFAULT_RULES = Rules.of()
 _BIZ_KEY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _INVOKE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LABEL_NAME = re.compile(r"[a-z0-9_.-]{1,63}")
@@ -60,7 +62,9 @@ class Checked:
         return len(self.to) + len(self.cc) + len(self.bcc)
 
 
-def check(draft: Draft, limits: Limits, now: Millis) -> tuple[Checked | None, list[Violation]]:
+def check(
+    draft: Draft, limits: Limits, now: Millis, url_rules: Rules = _DEFAULT_RULES
+) -> tuple[Checked | None, list[Violation]]:
     """Checks a draft. Returns the checked draft and no violations, or None and all of them."""
     found = list(draft.unreadable)
     to, cc, bcc = _recipients(draft, limits, found)
@@ -75,7 +79,7 @@ def check(draft: Draft, limits: Limits, now: Millis) -> tuple[Checked | None, li
     _texts(draft, found)
     overdue = _times(draft, limits, now, found)
     _mapping_limits(draft, limits, found)
-    _files(draft.files, limits, found)
+    _files(draft.files, limits, url_rules, found)
     params_json, recipient_params = _body(draft, to, limits, found)
     check_override(draft, found)
     tag = _language(draft.language, found)
@@ -190,7 +194,7 @@ def _entry(field: str, key: str) -> str:
     return f"{field}[{key[:_PATH_CHARACTERS]!r}]"
 
 
-def _files(files: Iterable[File], limits: Limits, found: list[Violation]) -> None:
+def _files(files: Iterable[File], limits: Limits, url_rules: Rules, found: list[Violation]) -> None:
     listed = list(files)
     if len(listed) > limits.attachments:
         found.append(Violation("attachments", f"{len(listed)} files; at most {limits.attachments}"))
@@ -217,13 +221,8 @@ def _files(files: Iterable[File], limits: Limits, found: list[Violation]) -> Non
             found.append(Violation(f"{field}.content_id", "is used by another attachment"))
         content_ids.add(file.content_id)
         if file.url:
-            found.append(
-                Violation(
-                    f"{field}.url",
-                    "addresses are not fetched by this release; send the bytes",
-                    Reason.ATTACHMENT_REFUSED,
-                )
-            )
+            if problem := check_url(file.url, url_rules):
+                found.append(Violation(f"{field}.url", problem, Reason.ATTACHMENT_REFUSED))
         elif file.content is None:
             found.append(Violation(field, "needs content or url"))
         else:
@@ -293,7 +292,7 @@ def _template(
     params_json = _params("template.params", body.params, limits, found)
     if not body.recipient_params:
         return params_json, {}
-    if draft.copy_mode is CopyMode.SHARED:
+    if draft.copy_mode is CopyMode.SHARED and not draft.has_verification:
         found.append(
             Violation(_RECIPIENT_PARAMS, "one shared copy cannot differ per recipient; use SEPARATE")
         )

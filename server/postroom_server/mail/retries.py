@@ -65,7 +65,7 @@ def _retryable_query() -> Any:
 _HAS_FAILED = Recipient.state.in_([state.value for state in _FAILED])
 _LOCK_RETRYABLE = Statement(_retryable_query)
 _FAILED_OF = Statement(
-    lambda: Recipient.select(Recipient.id, Recipient.state).where(
+    lambda: Recipient.select(Recipient.id, Recipient.delivery_id, Recipient.state).where(
         one_of(Recipient.delivery_id, "delivery_ids") & _HAS_FAILED
     )
 )
@@ -144,20 +144,21 @@ class Retries:
         expire_time, is_code = rows[0]
         if is_code:
             raise _nothing_to_retry(email_id, "a verification mail is not sent again; send a new one")
-        deliveries = _LOCK_RETRYABLE.rows(email_id=email_id)
-        ids = as_list(id_ for id_, _ in deliveries)
-        failed = _FAILED_OF.rows(delivery_ids=ids)
+        lanes = dict(_LOCK_RETRYABLE.rows(email_id=email_id))
+        failed = _FAILED_OF.rows(delivery_ids=as_list(lanes))
         if not failed:
             raise _nothing_to_retry(email_id, "no recipient of this email has failed for good")
         fresh = {"now": now, "expire_time": max(expire_time, now + self._limits.lifetime)}
         state = DeliveryState.READY
         if _MISSING_FILES.rows(email_id=email_id):
             state = DeliveryState.PREPARING
-            lane = min(lane % len(Lane) for _, lane in deliveries)
+            lane = min(lane % len(Lane) for lane in lanes.values())
             _PREPARE.execute(email_id=email_id, tenant_id=tenant_id, lane=lane, now=now)
-        _OPEN_DELIVERIES.execute(ids=ids, state=state.value, **fresh)
-        _OPEN_RECIPIENTS.execute(ids=as_list(id_ for id_, _ in failed))
-        counts = collections.Counter(RecipientState(ended) for _, ended in failed)
+        _OPEN_DELIVERIES.execute(
+            ids=as_list({delivery_id for _, delivery_id, _ in failed}), state=state.value, **fresh
+        )
+        _OPEN_RECIPIENTS.execute(ids=as_list(id_ for id_, _, _ in failed))
+        counts = collections.Counter(RecipientState(ended) for _, _, ended in failed)
         _OPEN_EMAIL.execute(
             id=email_id,
             opened=len(failed),

@@ -1,4 +1,4 @@
-"""EmailService: what accepts mail and what reads it back, under one name."""
+"""EmailService: what accepts mail, reads it back and sets it going again, under one name."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from postroom_server.mail.recipients import Recipients
 from postroom_server.mail.records import Records
 from postroom_server.rpc.email_codes import EmailCodes
 from postroom_server.rpc.email_reads import EmailReads
+from postroom_server.rpc.email_repairs import EmailRepairs, Repairing
 from postroom_server.rpc.email_sends import EmailSends, Sending
 from postroom_server.rpc.event_stream import EventStream
-from postroom_server.rpc.unserved import UnservedEmail
 from postroom_server.store.unit import Store
 
 
@@ -30,10 +30,13 @@ class Reading:
     notice_cancel: Callable[[Sequence[int]], None]
 
 
-class EmailServicer(EmailSends, EmailReads, EmailCodes, UnservedEmail):
-    def __init__(self, store: Store, sending: Sending, reading: Reading, codes: CodeChecks) -> None:
+class EmailServicer(EmailSends, EmailReads, EmailCodes, EmailRepairs):
+    def __init__(
+        self, store: Store, sending: Sending, reading: Reading, codes: CodeChecks, repairing: Repairing
+    ) -> None:
         EmailSends.__init__(self, store, sending)
         EmailCodes.__init__(self, store, codes)
+        EmailRepairs.__init__(self, store, repairing)
         EmailReads.__init__(
             self,
             store,

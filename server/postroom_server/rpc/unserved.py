@@ -6,8 +6,6 @@ from typing import Any, NoReturn
 
 from postroom.v1 import (
     directory_service_pb2_grpc,
-    email_service_pb2_grpc,
-    suppression_service_pb2_grpc,
     tenant_service_pb2_grpc,
 )
 from postroom_server.refusals import Reason, Refusal
@@ -18,12 +16,6 @@ async def _refuse(_self: object, _request: Any, _context: Any) -> NoReturn:
 
 
 _unserved: Any = _refuse
-
-
-class UnservedEmail(email_service_pb2_grpc.EmailServiceServicer):
-    RetryEmail = _unserved
-    ReleaseEmail = _unserved
-    ReportBounce = _unserved
 
 
 class UnservedTenant(tenant_service_pb2_grpc.TenantServiceServicer):
@@ -37,9 +29,3 @@ class UnservedDirectory(directory_service_pb2_grpc.DirectoryServiceServicer):
     BatchUpsertMembers = _unserved
     ListMembers = _unserved
     BatchDeleteMembers = _unserved
-
-
-class UnservedSuppression(suppression_service_pb2_grpc.SuppressionServiceServicer):
-    AddSuppressions = _unserved
-    ListSuppressions = _unserved
-    RemoveSuppressions = _unserved

@@ -14,8 +14,9 @@ import peewee
 
 from postroom_server.store.models.base import Row, bound
 
-# In one INSERT. SQLite takes 32 766; beyond some two thousand nothing is gained.
+# In one INSERT. SQLite takes 32 766 values, but it copies them, and beyond two thousand nothing is gained.
 _MOST_VALUES = 2048
+_MOST_ROWS = 64
 
 
 class _Bind:
@@ -104,7 +105,8 @@ class Insert:
         self._head = f'INSERT INTO "{model._meta.table_name}" ({columns}) VALUES '  # noqa: S608 - names of ours
         self._suffix = f" {suffix}" if suffix else ""
         # Powers of two, so that few statements are ever prepared.
-        self._most_rows = 1 << ((_MOST_VALUES // len(self.fields)).bit_length() - 1)
+        most = min(_MOST_ROWS, _MOST_VALUES // len(self.fields))
+        self._most_rows = 1 << (most.bit_length() - 1)
         self._texts: dict[tuple[int, str], str] = {}
 
     def many(self, rows: Sequence[Sequence[Any]]) -> None:

@@ -239,6 +239,14 @@ CREATE TABLE "membership" (
 );
 CREATE UNIQUE INDEX "membership_tenant_id_kind_object_key_member_id" ON "membership" ("tenant_id", "kind", "object_key", "member_id");
 CREATE INDEX "membership_member_id" ON "membership" ("member_id");
+CREATE TABLE "preparation" (
+  "email_id" BIGINT NOT NULL PRIMARY KEY,
+  "tenant_id" BIGINT NOT NULL,
+  "lane" SMALLINT NOT NULL,
+  "fetch_time" BIGINT NOT NULL,
+  "tries" INTEGER NOT NULL
+);
+CREATE INDEX "preparation_due" ON "preparation" ("lane", "tenant_id", "fetch_time", "email_id");
 CREATE TABLE "purge_ticket" (
   "id" BIGINT NOT NULL PRIMARY KEY,
   "create_time" BIGINT NOT NULL

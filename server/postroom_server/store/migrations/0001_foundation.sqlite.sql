@@ -238,6 +238,14 @@ CREATE TABLE "membership" (
 );
 CREATE UNIQUE INDEX "membership_tenant_id_kind_object_key_member_id" ON "membership" ("tenant_id", "kind", "object_key", "member_id");
 CREATE INDEX "membership_member_id" ON "membership" ("member_id");
+CREATE TABLE "preparation" (
+  "email_id" INTEGER NOT NULL PRIMARY KEY,
+  "tenant_id" INTEGER NOT NULL,
+  "lane" INTEGER NOT NULL,
+  "fetch_time" INTEGER NOT NULL,
+  "tries" INTEGER NOT NULL
+);
+CREATE INDEX "preparation_due" ON "preparation" ("lane", "tenant_id", "fetch_time", "email_id");
 CREATE TABLE "purge_ticket" (
   "id" INTEGER NOT NULL PRIMARY KEY,
   "create_time" INTEGER NOT NULL

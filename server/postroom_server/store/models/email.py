@@ -253,3 +253,23 @@ class Attachment(Row):
     class Meta:
         table_name = "attachment"
         indexes = ((("email_id", "position"), True),)
+
+
+class Preparation(Row):
+    """An email that waits for attachments to be fetched, and when it is tried next."""
+
+    email_id = IdField(primary_key=True)
+    tenant_id = IdField()
+    lane = peewee.SmallIntegerField()
+    fetch_time = TimeField()
+    tries = peewee.IntegerField(default=0)
+
+    class Meta:
+        table_name = "preparation"
+
+
+add_index(
+    Preparation,
+    "preparation_due",
+    *(Preparation.lane, Preparation.tenant_id, Preparation.fetch_time, Preparation.email_id),
+)

@@ -1,0 +1,112 @@
+"""The suppression list as sending sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fakes import NOON, ManualClock
+from postroom_server.store import suppressed
+from postroom_server.store.history import START, read_after
+from postroom_server.store.ids import IdMint
+from postroom_server.store.models import Email, Suppression, SuppressionReason
+from postroom_server.store.suppressed import Entry, Held, stops
+from postroom_server.store.unit import Store
+from stored_mail import deliveries_of, put_email, recipients_of
+
+pytestmark = pytest.mark.every_database
+MANUAL, UNSUBSCRIBED = SuppressionReason.MANUAL, SuppressionReason.UNSUBSCRIBED
+
+
+def put(*entries: Entry) -> int:
+    return suppressed.put(entries, IdMint(ManualClock()), NOON)
+
+
+async def test_only_asked_pairs_are_found(store: Store) -> None:
+    await store.write(
+        put,
+        Entry(1, "ann@example.com", MANUAL),
+        Entry(2, "bob@example.com", UNSUBSCRIBED),
+        Entry(2, "ANN@example.org", MANUAL),
+        Entry(1, "Ünï@example.com", MANUAL),
+    )
+    asked = {
+        (1, "ann@example.com"),
+        (2, "ann@example.com"),
+        (2, "bob@example.com"),
+        (1, "ünï@example.com"),
+        (1, "it's\"odd@example.com"),
+    }
+    assert await store.read(suppressed.find, asked) == {
+        (1, "ann@example.com"): MANUAL,
+        (2, "bob@example.com"): UNSUBSCRIBED,
+        (1, "ünï@example.com"): MANUAL,
+    }
+    assert await store.read(suppressed.find, []) == {}
+
+
+@pytest.mark.parametrize("reason", list(SuppressionReason))
+def test_every_reason_stops_every_mail_but_unsubscribed(reason: SuppressionReason) -> None:
+    assert stops(reason, is_batch=True)
+    assert stops(reason, is_batch=False) is (reason is not UNSUBSCRIBED)
+
+
+def test_who_is_not_listed_is_not_stopped() -> None:
+    assert not stops(None, is_batch=True)
+
+
+async def test_nobody_listed_is_nobody_written(store: Store) -> None:
+    assert await store.write(put) == 0
+    assert await store.read(lambda: Suppression.select().count()) == 0
+
+
+def held_of(email_id: int, *places: int) -> list[Held]:
+    rows = recipients_of(email_id)
+    return [
+        Held(row.tenant_id, row.email_id, row.delivery_id, row.id) for row in map(rows.__getitem__, places)
+    ]
+
+
+def hold_back(email_id: int, *places: int) -> None:
+    suppressed.hold_back(held_of(email_id, *places), NOON + 5)
+
+
+def story(email_id: int) -> Any:
+    email = Email.get_by_id(email_id)
+    return (
+        (email.state, email.open_count, email.suppressed_count, email.settle_time),
+        [row.state for row in deliveries_of(email_id)],
+        [(row.state, row.settle_time) for row in recipients_of(email_id)],
+        [(str(event.kind), event.state) for event in read_after(1, START, 100)],
+    )
+
+
+async def test_an_email_of_which_all_are_held_back_has_failed(store: Store) -> None:
+    email_id = await store.write(put_email, to=["a@example.com", "b@example.com"])
+    await store.write(hold_back, email_id, 0, 1)
+    assert await store.read(story, email_id) == (
+        ("FAILURE", 0, 2, NOON + 5),
+        ["DONE", "DONE"],
+        [("SUPPRESSED", NOON + 5)] * 2,
+        [("RECIPIENT_SETTLED", "SUPPRESSED")] * 2 + [("EMAIL_SETTLED", "FAILURE")],
+    )
+
+
+async def test_a_delivery_goes_on_to_those_who_are_left(store: Store) -> None:
+    email_id = await store.write(put_email, to=["a@example.com", "b@example.com"], cc=["c@example.com"])
+    await store.write(hold_back, email_id, 0)
+    assert await store.read(story, email_id) == (
+        ("PENDING", 2, 1, None),
+        ["READY", "READY"],
+        [("SUPPRESSED", NOON + 5), ("OPEN", None), ("OPEN", None)],
+        [("RECIPIENT_SETTLED", "SUPPRESSED")],
+    )
+
+
+async def test_holding_back_twice_counts_once(store: Store) -> None:
+    email_id = await store.write(put_email)
+    await store.write(hold_back, email_id, 0)
+    once = await store.read(story, email_id)
+    await store.write(hold_back, email_id, 0)
+    assert await store.read(story, email_id) == once
