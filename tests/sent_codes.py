@@ -57,7 +57,9 @@ class SentCodes(Accepting):
             CodeSeed(code.tenant_id, code.biz_key, code.address_key, bytes(code.nonce), code.email_id)
         )
 
-    async def obtain(self, address: str = ANN, biz_key: str = "SIGNIN", tenant_id: int = ACME, **changes: Any) -> str:
+    async def obtain(
+        self, address: str = ANN, biz_key: str = "SIGNIN", tenant_id: int = ACME, **changes: Any
+    ) -> str:
         email_id = await self.send(address, caller=CALLERS[tenant_id], biz_key=biz_key, **changes)
         await self.hand_over(email_id)
         return await self.code_of(email_id, address)

@@ -115,6 +115,14 @@ async def test_closing_writes_what_was_reported() -> None:
     assert world.table.written == [[1]]
 
 
+async def test_closing_ends_what_has_waited_long(world: World) -> None:
+    world.table.away = True
+    world.settler.report(settlement(1))
+    async with asyncio.timeout(10):
+        while world.table.tries < 10:
+            await asyncio.sleep(0.001)
+
+
 async def test_closing_does_not_wait_for_ever_for_a_database_that_is_away() -> None:
     world = World()
     world.table.away = True

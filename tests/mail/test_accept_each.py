@@ -9,6 +9,7 @@ from peers.configuration import AUTHOR, STRANGER
 from postroom_server.mail.accept import Accepted, Outcome
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.draft import Draft
+from postroom_server.mail.limits import Limits
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models import Email
 from postroom_server.store.opening import OpenDatabase
@@ -52,7 +53,9 @@ async def test_a_request_id_that_two_calls_share_is_one_email(world: Accepting) 
     assert len(await world.rows(Email)) == 1
 
 
-async def test_where_there_is_room_for_some_some_are_accepted(world: Accepting) -> None:
-    await world.change_tenant(limits={"pending_per_tenant": 2})
+async def test_where_there_is_room_for_some_some_are_accepted(opened: OpenDatabase) -> None:
+    world = Accepting(opened, Limits(pending_per_tenant=2))
+    await world.fill()
+    await world.add_server()
     outcomes = await accept_each(world, *[(AUTHOR, draft())] * 3)
     assert reasons(outcomes) == ["", "", Reason.BACKLOG_FULL]

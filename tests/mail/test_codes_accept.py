@@ -114,7 +114,10 @@ async def test_d6_validity_is_the_requests_else_the_templates_else_the_settings(
     world = await SentCodes(opened, Limits(code_validity=200 * SECOND)).prepare()
     await world.new_template(template(body=dataclasses.replace(CODED, validity=by_template)))
     email_id = await world.send(
-        body=TemplateBody("welcome", {"name": "Ann"}), subject="", validity=by_request, schedule_time=NOON + HOUR
+        body=TemplateBody("welcome", {"name": "Ann"}),
+        subject="",
+        validity=by_request,
+        schedule_time=NOON + HOUR,
     )
     (code,) = await world.rows(Code)
     (row,) = await world.rows(Email)
@@ -188,7 +191,9 @@ async def test_a_body_without_a_place_gets_a_line_in_the_mails_language(
     (message,) = await shown(world, code_mail(body=CustomBody(text="Hello"), **changes))
     assert part(message, "plain").split("\n") == ["Hello", "", line, ""]
     await world.change_tenant(default_language="zh-CN")
-    (message,) = await shown(world, code_mail(body=CustomBody(text="你好"), language=changes.get("language", "")))
+    (message,) = await shown(
+        world, code_mail(body=CustomBody(text="你好"), language=changes.get("language", ""))
+    )
     spoken = line if changes else "验证码：000000"
     assert part(message, "plain").split("\n")[-2] == spoken
 
@@ -203,7 +208,9 @@ async def test_a_template_needs_no_parameter_for_the_code(world: SentCodes) -> N
     assert [each.field for each in refusal.violations] == ["template.params.verificationCode"]
 
 
-@pytest.mark.parametrize("given", ["999999", None, {"a": 1}, ["x"], "\r\nBcc: x@y.test", "<script>", ""], ids=repr)
+@pytest.mark.parametrize(
+    "given", ["999999", None, {"a": 1}, ["x"], "\r\nBcc: x@y.test", "<script>", ""], ids=repr
+)
 async def test_d4_a_caller_cannot_put_another_code_in_its_place(world: SentCodes, given: Any) -> None:
     await world.new_template(template(body=CODED))
     own = {"name": "Ann", "verificationCode": given}

@@ -68,7 +68,10 @@ async def test_d6_a_code_that_is_still_valid_is_kept(world: SentCodes) -> None:
     assert await world.check(await world.code_of(email_id)) is VALID
 
 
-@pytest.mark.parametrize(("state", "kept"), [("READY", 1), ("LEASED", 1), ("HELD", 1), ("DONE", 0), ("CANCELLED", 0)])
+@pytest.mark.parametrize(
+    ("state", "kept"),
+    [("PREPARING", 1), ("READY", 1), ("LEASED", 1), ("HELD", 1), ("DONE", 0), ("CANCELLED", 0)],
+)
 async def test_d6_a_code_that_is_still_to_be_sent_is_kept(world: SentCodes, state: str, kept: int) -> None:
     email_id = await world.send(schedule_time=world.clock.now() + 300 * DAY)
     await world.store.write(finish, email_id, state)

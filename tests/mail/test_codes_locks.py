@@ -1,4 +1,4 @@
-"""Guessing is counted per purpose and address, locks, and can neither be reset nor outrun (security.md D1-D3)."""
+"""Guesses are counted per purpose and address, lock, and are neither reset nor outrun (security.md D1-D3)."""
 
 from __future__ import annotations
 
@@ -101,7 +101,13 @@ async def test_d2_a_lock_is_for_one_purpose_and_address_and_tenant(world: SentCo
 
 async def test_d5_guesses_at_any_spelling_count_together(world: SentCodes) -> None:
     code = await world.obtain()
-    spellings = ["ann@example.com", "Ann@example.com", "ANN@EXAMPLE.COM", "ann@Example.com", "aNN@example.com"]
+    spellings = [
+        "ann@example.com",
+        "Ann@example.com",
+        "ANN@EXAMPLE.COM",
+        "ann@Example.com",
+        "aNN@example.com",
+    ]
     outcomes = [await world.check(wrong(code, n), spelling) for n, spelling in enumerate(spellings, 1)]
     assert outcomes == [WRONG, WRONG, WRONG, WRONG, LOCKED]
 
@@ -147,11 +153,7 @@ async def test_d3_parallel_wrong_guesses_never_exceed_the_limit(world: SentCodes
 async def test_d3_parallel_guesses_over_all_purposes_never_exceed_the_limit(world: SentCodes) -> None:
     held = {purpose: await world.obtain(biz_key=purpose) for purpose in PURPOSES}
     told = await asyncio.gather(
-        *(
-            world.check(wrong(held[purpose], n), biz_key=purpose)
-            for n in range(1, 11)
-            for purpose in PURPOSES
-        )
+        *(world.check(wrong(held[purpose], n), biz_key=purpose) for n in range(1, 11) for purpose in PURPOSES)
     )
     assert Counter(told)[WRONG] <= 9
     assert sum(tally.wrong_count for tally in await world.rows(CodeGuess)) == 10
@@ -167,7 +169,9 @@ async def test_d3_a_right_guess_among_wrong_ones_succeeds_once_or_is_locked_out(
 
 
 @pytest.mark.parametrize("tried", [ANN, "nobody@example.com"])
-async def test_d1_e6_guesses_at_nothing_are_not_counted_and_leave_no_rows(world: SentCodes, tried: str) -> None:
+async def test_d1_e6_guesses_at_nothing_are_not_counted_and_leave_no_rows(
+    world: SentCodes, tried: str
+) -> None:
     before = await world.counts()
     for n in range(20):
         assert await world.check(f"{n:06d}", tried) is EXPIRED

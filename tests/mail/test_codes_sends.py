@@ -1,4 +1,4 @@
-"""How often an address is sent codes: every limit at it and one past it, and who is counted (security.md D2)."""
+"""How often an address is sent codes: each limit at it and one past it, and who is counted (security D2)."""
 
 from __future__ import annotations
 
@@ -164,8 +164,8 @@ async def test_d2_previews_do_not_count(world: SentCodes) -> None:
 async def test_d2_items_of_a_batch_count_each_other(world: SentCodes) -> None:
     again = code_mail(ANN, request_id="r", fingerprint=b"f" * 32)
     outcomes = await world.accept_many(
-        [again, code_mail(BOB), code_mail("ANN@example.com", biz_key="SIGNUP"), again, code_mail(BOB, "cy@x.test"),
-         draft(), code_mail("cy@x.test")]
+        [again, code_mail(BOB), code_mail("ANN@example.com", biz_key="SIGNUP"), again,
+         code_mail(BOB, "cy@x.test"), draft(), code_mail("cy@x.test")]
     )  # fmt: skip
     told = [outcome.reason if isinstance(outcome, Refusal) else outcome.replayed for outcome in outcomes]
     limited = Reason.CODE_RATE_LIMITED

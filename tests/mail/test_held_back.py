@@ -148,14 +148,14 @@ async def test_a_preview_tells_whom_a_send_would_hold_back(world: Accepting) -> 
     assert [copy.recipients for copy in shown.copies] == [(ANN,), (BOB,)]
 
 
-@pytest.mark.parametrize("biz_key", list(SECURITY_KEYS))
-async def test_a_security_mail_may_set_the_list_aside(world: Accepting, biz_key: str) -> None:
+async def test_a_security_mail_may_set_the_list_aside(world: Accepting) -> None:
     await list_(world, ANN)
-    accepted = await world.accept(draft(biz_key=biz_key, ignore_suppression=True))
-    assert accepted.suppressed == ()
-    assert await states(world) == {ANN: "OPEN"}
-    (email,) = await world.rows(Email)
-    assert email.ignore_suppression
+    for biz_key in SECURITY_KEYS:
+        accepted = await world.accept(draft(biz_key=biz_key, ignore_suppression=True))
+        assert accepted.suppressed == (), biz_key
+    assert {row.state for row in await world.rows(Recipient)} == {"OPEN"}
+    assert all(row.ignore_suppression for row in await world.rows(Email))
+    assert len(SECURITY_KEYS) == 9
 
 
 async def test_so_may_a_verification_mail_of_any_purpose(world: Accepting) -> None:

@@ -1,4 +1,4 @@
-"""Codes are derived: six digits out of a seed and the deployment's key, and nothing else (security.md D1, D4, D5)."""
+"""Codes are derived: six digits out of a seed and the deployment's key (security.md D1, D4, D5)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def test_d4_the_code_of_one_seed_never_changes() -> None:
     ],
     ids=str,
 )
-def test_d5_another_tenant_purpose_address_nonce_or_email_gives_another_code(change: dict[str, object]) -> None:
+def test_d5_another_tenant_purpose_address_nonce_or_email_gives_another_code(
+    change: dict[str, object],
+) -> None:
     maker = CodeMaker(KEY)
     # One pair could be equal by chance; of these twenty no more than a few could.
     same = [

@@ -46,6 +46,14 @@ async def test_only_asked_pairs_are_found(store: Store) -> None:
     assert await store.read(suppressed.find, []) == {}
 
 
+async def test_many_are_found_as_few_are(store: Store) -> None:
+    await store.write(put, Entry(1, "a7@example.com", MANUAL), Entry(3, "a8@example.com", MANUAL))
+    for count in (64, 65, 1000):
+        asked = {(tenant_id, f"a{n}@example.com") for tenant_id in (1, 2) for n in range(count // 2)}
+        assert await store.read(suppressed.find, asked) == {(1, "a7@example.com"): MANUAL}
+        assert await store.read(suppressed.find, {(2, key) for _, key in asked}) == {}
+
+
 @pytest.mark.parametrize("reason", list(SuppressionReason))
 def test_every_reason_stops_every_mail_but_unsubscribed(reason: SuppressionReason) -> None:
     assert stops(reason, is_batch=True)

@@ -68,7 +68,7 @@ class Settler:
         tries = 0
         while not await self._try(batch):
             tries += 1
-            if self._closing and tries == TRIES:
+            if self._closing and tries >= TRIES:
                 # Nobody will know how these ended: they stay LEASED, and are rescued as after a crash.
                 log.error("settle_given_up", deliveries=[one.leased.id for one in batch])
                 break

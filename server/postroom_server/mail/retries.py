@@ -23,11 +23,11 @@ from postroom_server.store.models import (
     Email,
     EmailState,
     Lane,
+    Preparation,
     Recipient,
     RecipientState,
-    bound,
 )
-from postroom_server.store.statement import Statement, as_list, bind, is_postgresql, one_of
+from postroom_server.store.statement import Statement, as_list, bind, insert, is_postgresql, one_of
 
 _FAILED = (RecipientState.REFUSED, RecipientState.EXPIRED, RecipientState.UNKNOWN)
 _COUNTERS = {
@@ -103,18 +103,7 @@ _MISSING_FILES = Statement(
         .limit(1)
     )
 )
-_PREPARATION: Any = peewee.Table(
-    "preparation", ("email_id", "tenant_id", "lane", "fetch_time", "tries")
-).bind(bound)
-_PREPARE = Statement(
-    lambda: _PREPARATION.insert(
-        email_id=bind("email_id"),
-        tenant_id=bind("tenant_id"),
-        lane=bind("lane"),
-        fetch_time=bind("now"),
-        tries=0,
-    )
-)
+_PREPARE = insert(Preparation)
 _RELEASE = Statement(
     lambda: (
         Delivery.update(state=DeliveryState.READY.value, run_at=bind("now"), crash_count=0)
@@ -153,7 +142,7 @@ class Retries:
         if _MISSING_FILES.rows(email_id=email_id):
             state = DeliveryState.PREPARING
             lane = min(lane % len(Lane) for lane in lanes.values())
-            _PREPARE.execute(email_id=email_id, tenant_id=tenant_id, lane=lane, now=now)
+            _PREPARE.many([(email_id, tenant_id, lane, now, 0)])
         _OPEN_DELIVERIES.execute(
             ids=as_list({delivery_id for _, delivery_id, _ in failed}), state=state.value, **fresh
         )

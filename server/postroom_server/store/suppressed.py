@@ -41,6 +41,13 @@ _FIND_POSTGRESQL = """SELECT s.tenant_id, s.address_key, s.reason
   FROM unnest(%s::bigint[], %s::text[]) AS asked(tenant_id, address_key)
   JOIN suppression AS s ON s.tenant_id = asked.tenant_id AND s.address_key = asked.address_key"""
 
+# Most tenants have nobody on their list, and then hundreds of look-ups are one.
+_MANY = 64
+_TENANTS_SQLITE = """SELECT asked.value FROM json_each(?) AS asked
+  WHERE EXISTS (SELECT 1 FROM suppression AS s WHERE s.tenant_id = asked.value)"""
+_TENANTS_POSTGRESQL = """SELECT asked.tenant_id FROM unnest(%s::bigint[]) AS asked(tenant_id)
+  WHERE EXISTS (SELECT 1 FROM suppression AS s WHERE s.tenant_id = asked.tenant_id)"""
+
 _IS_OPEN = Recipient.state == peewee.SQL("'OPEN'")
 _HOLD_BACK = Statement(
     lambda: (
@@ -81,15 +88,23 @@ class Held(NamedTuple):
 
 def find(asked: Collection[tuple[int, str]]) -> Listed:
     """Which of these (tenant, address key) are listed, and why."""
+    if len(asked) > _MANY:
+        tenants = _with_lists({tenant_id for tenant_id, _ in asked})
+        asked = [pair for pair in asked if pair[0] in tenants]
     if not asked:
         return {}
     connection = bound.connection()
     if is_postgresql():
-        tenants, keys = zip(*asked, strict=True)
-        rows = connection.execute(_FIND_POSTGRESQL, (list(tenants), list(keys))).fetchall()
+        columns = [list(column) for column in zip(*asked, strict=True)]
+        rows = connection.execute(_FIND_POSTGRESQL, columns).fetchall()
     else:
         rows = connection.execute(_FIND_SQLITE, (json.dumps(list(asked)),)).fetchall()
     return {(tenant_id, key): SuppressionReason(reason) for tenant_id, key, reason in rows}
+
+
+def _with_lists(tenant_ids: Collection[int]) -> set[int]:
+    sql = _TENANTS_POSTGRESQL if is_postgresql() else _TENANTS_SQLITE
+    return {row[0] for row in bound.connection().execute(sql, (as_list(tenant_ids),)).fetchall()}
 
 
 def stops(reason: SuppressionReason | None, *, is_batch: bool) -> bool:
