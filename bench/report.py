@@ -22,6 +22,7 @@ machine troubles all alike. Read the ratios: they hold on other machines, the ab
 ratio is the median over the rounds of one figure divided by the first of its table in the same round.
 Client, server, sink and peer share the machine's cores. What was tried, and what it gave, is told in
 [Why it is as fast as it is](why/performance.md).
+
 """
 
 

@@ -139,7 +139,9 @@ async def test_attachments_arrive_byte_for_byte(postroom: World, peer: SmtpPeer)
     every_byte = bytes(range(256)) * 40
     files = [
         attachment_pb2.Attachment(name="report 报告.bin", content=every_byte),
-        attachment_pb2.Attachment(name="note.txt", content=".\r\n..\nä\n".encode(), content_type="text/plain"),
+        attachment_pb2.Attachment(
+            name="note.txt", content=".\r\n..\nä\n".encode(), content_type="text/plain"
+        ),
         attachment_pb2.Attachment(
             name="logo.png", content=b"\x89PNG\r\n", content_type="image/png", content_id="logo"
         ),
@@ -196,7 +198,11 @@ async def test_a_shared_copy_is_one_message_to_all(postroom: World, peer: SmtpPe
     email = await postroom.settled(email_id)
     (message,) = await until_received(peer, 1)
     assert envelopes(peer) == [["a@example.com", "b@example.com", "c@example.com", "secret@example.com"]]
-    assert (message["To"], message["Cc"], message["Bcc"]) == ("a@example.com, b@example.com", "c@example.com", None)
+    assert (message["To"], message["Cc"], message["Bcc"]) == (
+        "a@example.com, b@example.com",
+        "c@example.com",
+        None,
+    )
     assert b"secret" not in peer.messages[0]
     assert list(email.bcc) == ["secret@example.com"]
 
@@ -239,13 +245,17 @@ async def test_what_looks_like_an_encoded_word_arrives_as_mere_text(postroom: Wo
 
 
 async def test_everything_wrong_is_told_at_once(postroom: World) -> None:
-    refused = await postroom.refused("SendEmail", mail(to=["no", "ann@example.com"], cc=["@"], subject="a\nb"))
+    refused = await postroom.refused(
+        "SendEmail", mail(to=["no", "ann@example.com"], cc=["@"], subject="a\nb")
+    )
     assert set(refused.fields) == {"to[0]", "cc[0]", "subject"}
 
 
 async def test_a_preview_is_the_mail_to_the_byte_and_stores_nothing(postroom: World, peer: SmtpPeer) -> None:
     file = attachment_pb2.Attachment(name="a.bin", content=b"\x00\x01")
-    request = mail(subject="您好", to=["a@example.com", "b@example.com"], attachments=[file], validate_only=True)
+    request = mail(
+        subject="您好", to=["a@example.com", "b@example.com"], attachments=[file], validate_only=True
+    )
     first, second = [await postroom.call("SendEmail", request) for _ in range(2)]
     assert first.preview.SerializeToString(deterministic=True) == second.preview.SerializeToString(
         deterministic=True

@@ -99,7 +99,9 @@ async def test_a_dead_server_s_breaker_opens_and_mail_waits_for_it_to_reopen(wor
         assert waits_until == breaker.reopen_time.ToMilliseconds()
         # More mail is accepted, and nobody knocks.
         other = await world.send()
-        await world.once(other, lambda email: email.recipients[0].next_try_time.ToMilliseconds() == waits_until)
+        await world.once(
+            other, lambda email: email.recipients[0].next_try_time.ToMilliseconds() == waits_until
+        )
         assert len(peer.sessions) == 1
         world.clock.leap(15 * MINUTE)
         assert [(await world.settled(id_)).state for id_ in (email_id, other)] == [SUCCESS, SUCCESS]

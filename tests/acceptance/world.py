@@ -1,4 +1,4 @@
-"""A whole server as assembly puts it together, used through its gRPC face only; its mail goes to real peers."""
+"""A whole server as assembly puts it together, used through its gRPC face; its mail goes to real peers."""
 
 from __future__ import annotations
 
@@ -63,31 +63,16 @@ class Refused:
     fields: dict[str, str]  # by path, the reason
 
 
-class World:
+class Client:
     """`call("SendEmail", …)` answers as a client sees it; `send` takes the fields of a request."""
 
-    def __init__(self, running: assembly.Running, clock: LeapingClock, transport: str) -> None:
-        self.running = running
+    def __init__(self, channel: grpc.aio.Channel, clock: Clock, token: str = "") -> None:
+        self.channel = channel
         self.clock = clock
-        self.token = ""
-        self.tokens: dict[str, str] = {}
-        self.channel: grpc.aio.Channel = running.channel
-        if transport == "socket":
-            self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{running.grpc_port}")
-        self.emails = email_service_pb2_grpc.EmailServiceStub(self.channel)
-        self.servers = mail_server_service_pb2_grpc.MailServerServiceStub(self.channel)
-        self.templates = template_service_pb2_grpc.TemplateServiceStub(self.channel)
-
-    async def furnish(self) -> None:
-        now, mint = self.clock.now(), IdMint(self.clock, node=1023)
-        use = Tenants(self.clock, mint, TenantSettings())
-        await self.running.store.write(use.create, TENANT, TenantForm(name="acme"))
-        scopes = tuple(scope for scope in Scope if scope is not Scope.PLATFORM)
-        for name, test in (("all", False), ("test", True)):
-            form = tokens.TokenForm(name=name, scopes=scopes, test=test)
-            made = await self.running.store.write(tokens.create, TENANT, form, now, mint)
-            self.tokens[name] = made.secret
-        self.token = self.tokens["all"]
+        self.token = token
+        self.emails = email_service_pb2_grpc.EmailServiceStub(channel)
+        self.servers = mail_server_service_pb2_grpc.MailServerServiceStub(channel)
+        self.templates = template_service_pb2_grpc.TemplateServiceStub(channel)
 
     def metadata(self, token: str = "") -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {token or self.token}"),)
@@ -161,6 +146,30 @@ class World:
         stamp = Timestamp()
         stamp.FromMilliseconds(self.clock.now() + after)
         return stamp
+
+
+class World(Client):
+    """A client of a server in this process."""
+
+    def __init__(self, running: assembly.Running, clock: LeapingClock, transport: str) -> None:
+        channel: grpc.aio.Channel = running.channel
+        if transport == "socket":
+            channel = grpc.aio.insecure_channel(f"127.0.0.1:{running.grpc_port}")
+        super().__init__(channel, clock)
+        self.clock: LeapingClock = clock
+        self.running = running
+        self.tokens: dict[str, str] = {}
+
+    async def furnish(self) -> None:
+        now, mint = self.clock.now(), IdMint(self.clock, node=1023)
+        use = Tenants(self.clock, mint, TenantSettings())
+        await self.running.store.write(use.create, TENANT, TenantForm(name="acme"))
+        scopes = tuple(scope for scope in Scope if scope is not Scope.PLATFORM)
+        for name, test in (("all", False), ("test", True)):
+            form = tokens.TokenForm(name=name, scopes=scopes, test=test)
+            made = await self.running.store.write(tokens.create, TENANT, form, now, mint)
+            self.tokens[name] = made.secret
+        self.token = self.tokens["all"]
 
 
 def mail(**fields: Any) -> email_service_pb2.SendEmailRequest:

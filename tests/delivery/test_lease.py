@@ -230,7 +230,9 @@ def explain() -> str:
     return "\n".join(row[0] for row in plan)
 
 
-@pytest.mark.parametrize("counts", [{1: 20_000}, dict.fromkeys(range(1, MANY + 1), 1)], ids=["one tenant", "many"])
+@pytest.mark.parametrize(
+    "counts", [{1: 20_000}, dict.fromkeys(range(1, MANY + 1), 1)], ids=["one tenant", "many"]
+)
 async def test_a_turn_looks_up_ranges_of_the_index_of_due_mail(store: Store, counts: dict[int, int]) -> None:
     await store.write(put_many, counts)
     plan = await store.write(explain)
@@ -260,5 +262,3 @@ async def test_a_turn_past_many_tenants_is_quick_enough_to_be_asked_four_times_a
 def test_the_lanes_after_a_crash_are_told_apart_from_the_others() -> None:
     assert {lane + ALONE for lane in Lane}.isdisjoint(Lane)
     assert [Lane((lane + ALONE) % ALONE) for lane in Lane] == list(Lane)
-
-

@@ -26,7 +26,9 @@ REFUSED = ended(Phase.MAIL, Level.MESSAGE, (None,), reply(550, "5.1.8"))
 LOST = ended(Phase.DOT, Level.AMBIGUOUS, replies(250))
 
 
-def settlement(one: Leased, transaction: Transaction, *, now: Millis = NOON, server_id: int = 9) -> Settlement:
+def settlement(
+    one: Leased, transaction: Transaction, *, now: Millis = NOON, server_id: int = 9
+) -> Settlement:
     verdict = judge(one, transaction, now=now, uniform=middle)
     return Settlement(one, verdict, transaction, server_id, now, now + 5)
 
@@ -100,7 +102,8 @@ async def test_many_settle_in_one_unit_of_work(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "column"), [(2, {"lease_token": 1}), (1, {"lease_token": 2}), (1, {"state": "READY"}), (1, {"lease_owner": 3})]
+    ("owner", "column"),
+    [(2, {"lease_token": 1}), (1, {"lease_token": 2}), (1, {"state": "READY"}), (1, {"lease_owner": 3})],
 )
 async def test_without_the_lease_nothing_is_settled_but_the_attempt_is_told(
     store: Store, owner: int, column: dict[str, Any]
@@ -152,7 +155,9 @@ async def test_nobody_is_tried_again_whom_a_late_yes_has_settled(store: Store) -
 
 async def test_the_same_yes_twice_in_one_unit_is_counted_once(store: Store) -> None:
     one = await store.write(put_and_take)
-    await settled(store, settlement(one, DELIVERED), settlement(dataclasses.replace(one, lease_token=0), DELIVERED))
+    await settled(
+        store, settlement(one, DELIVERED), settlement(dataclasses.replace(one, lease_token=0), DELIVERED)
+    )
     assert (await store.read(email, one.email.id))["delivered_count"] == 1
 
 

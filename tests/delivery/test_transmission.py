@@ -111,8 +111,12 @@ async def test_the_next_server_is_asked_after_a_connection_failure(world: World,
     ]
 
 
-@pytest.mark.parametrize("answers", [{"MAIL": "451 4.3.0 later"}, {"RCPT": "450 4.2.1 later"}, {"DOT": "451 later"}])
-async def test_the_next_server_is_asked_after_a_not_now_to_everybody(world: World, answers: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "answers", [{"MAIL": "451 4.3.0 later"}, {"RCPT": "450 4.2.1 later"}, {"DOT": "451 later"}]
+)
+async def test_the_next_server_is_asked_after_a_not_now_to_everybody(
+    world: World, answers: dict[str, Any]
+) -> None:
     async with SmtpPeer(Script(answers=answers)) as first, SmtpPeer() as second:
         world.begin(job(at(first), at(second, 2, priority=2)))
         assert await world.outcomes(1) == [Outcome.DELIVERED]
@@ -241,7 +245,10 @@ async def test_expired_and_settled_and_test_mail_asks_no_server(world: World, no
 
 async def test_mail_that_expires_while_it_waits_for_a_slot_is_not_sent(world: World) -> None:
     async with SmtpPeer(Script(answers={"DOT": ["250 ok"]})) as peer:
-        one, code = job(at(peer, max_connections=1)), job(at(peer, max_connections=1), expire_time=NOON + SECOND)
+        one, code = (
+            job(at(peer, max_connections=1)),
+            job(at(peer, max_connections=1), expire_time=NOON + SECOND),
+        )
         world.begin(one, code)
         world.clock.advance(SECOND)
         await world.outcomes(2)

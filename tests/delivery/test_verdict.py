@@ -167,7 +167,10 @@ def test_nothing_waits_beyond_its_expiry() -> None:
 
 def test_replies_stay_with_their_recipients() -> None:
     verdict = judge(leased(3), taken(250, 550, 450), now=NOON, uniform=middle)
-    assert [(one.recipient_id, one.reply and one.reply.code) for one in verdict.settled] == [(1, 250), (2, 550)]
+    assert [(one.recipient_id, one.reply and one.reply.code) for one in verdict.settled] == [
+        (1, 250),
+        (2, 550),
+    ]
     assert [(id_, heard and heard.code) for id_, heard in verdict.open] == [(3, 450)]
 
 
@@ -178,14 +181,14 @@ def test_a_yes_to_rcpt_is_not_shown_as_the_reply_of_somebody_who_stays_open() ->
 def test_only_open_recipients_are_judged() -> None:
     delivery = leased(3)
     first, *others = delivery.recipients
-    delivery = dataclasses.replace(
-        delivery, recipients=(dataclasses.replace(first, is_open=False), *others)
-    )
+    delivery = dataclasses.replace(delivery, recipients=(dataclasses.replace(first, is_open=False), *others))
     verdict = judge(delivery, taken(250, 550), now=NOON, uniform=middle)
     assert [(one.recipient_id, one.state) for one in verdict.settled] == [(2, D), (3, R)]
 
 
-@pytest.mark.parametrize(("crashes", "then"), [(0, Next.READY), (1, Next.READY), (2, Next.HELD), (7, Next.HELD)])
+@pytest.mark.parametrize(
+    ("crashes", "then"), [(0, Next.READY), (1, Next.READY), (2, Next.HELD), (7, Next.HELD)]
+)
 def test_our_own_error_holds_the_mail_the_third_time(crashes: int, then: Next) -> None:
     verdict = judge_local_error(leased(2, crash_count=crashes), now=NOON, uniform=middle)
     assert (verdict.next, verdict.outcome) == (then, Outcome.LOCAL)

@@ -103,7 +103,9 @@ async def test_who_stands_still_for_a_minute_is_dead_and_is_rescued(
     assert await store.read(workers) == [(2, 5)]
 
 
-async def test_who_beats_is_left_alone(one: Presence, other: Presence, store: Store, clock: ManualClock) -> None:
+async def test_who_beats_is_left_alone(
+    one: Presence, other: Presence, store: Store, clock: ManualClock
+) -> None:
     for _ in range(20):
         await beat(one, clock)
         await beat(other, clock)

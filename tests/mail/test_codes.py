@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import hmac
 from collections import Counter
 from typing import Any
@@ -294,9 +293,3 @@ async def test_d4_events_say_which_code_ended_and_how_but_not_what_it_was(world:
         "state": "VALID",
         "time": world.clock.now(),
     }
-
-
-def test_d4_a_guess_is_not_kept_anywhere() -> None:
-    kept = {field.name for model in (Code, CodeGuess) for field in model._meta.sorted_fields}
-    assert "code" not in kept
-    assert {field.name for field in dataclasses.fields(codes.Guess)} == {"biz_key", "address_key", "code"}

@@ -33,7 +33,7 @@ class Sender:
     async def delivered(self, *to: str) -> email_pb2.Email:
         email_id = await self.send(*to)
         async with asyncio.timeout(PATIENCE):
-            while (email := await self.email(email_id)).state == email_pb2.EMAIL_STATE_PENDING:
+            while (email := await self.email(email_id)).state == email_pb2.EMAIL_STATE_PENDING:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         return email
 

@@ -10,7 +10,8 @@ from fakes import NOON, ManualClock
 from postroom_server.store import suppressed
 from postroom_server.store.history import START, read_after
 from postroom_server.store.ids import IdMint
-from postroom_server.store.models import Email, Suppression, SuppressionReason
+from postroom_server.store.models import Email, Suppression, SuppressionReason, bound
+from postroom_server.store.statement import insert, is_postgresql
 from postroom_server.store.suppressed import Entry, Held, stops
 from postroom_server.store.unit import Store
 from stored_mail import deliveries_of, put_email, recipients_of
@@ -52,6 +53,24 @@ async def test_many_are_found_as_few_are(store: Store) -> None:
         asked = {(tenant_id, f"a{n}@example.com") for tenant_id in (1, 2) for n in range(count // 2)}
         assert await store.read(suppressed.find, asked) == {(1, "a7@example.com"): MANUAL}
         assert await store.read(suppressed.find, {(2, key) for _, key in asked}) == {}
+
+
+def plan_among_many() -> str:
+    rows = [(n, 1 + n % 5, f"a{n}@example.com", None, "MANUAL", None, None, NOON) for n in range(20_000)]
+    insert(Suppression).many(rows)
+    connection = bound.connection()
+    if not is_postgresql():
+        sql = f"EXPLAIN QUERY PLAN {suppressed._FIND_SQLITE}"
+        return "\n".join(row[3] for row in connection.execute(sql, ('[[1, "x"]]',)).fetchall())
+    connection.execute("ANALYZE suppression")
+    sql = f"EXPLAIN {suppressed._FIND_POSTGRESQL}"
+    return "\n".join(row[0] for row in connection.execute(sql, ([1] * 50, ["x"] * 50)).fetchall())
+
+
+async def test_a_long_list_is_not_read_but_looked_up(store: Store) -> None:
+    plan = await store.write(plan_among_many)
+    assert "suppression_tenant_id_address_key" in plan
+    assert "Seq Scan" not in plan
 
 
 @pytest.mark.parametrize("reason", list(SuppressionReason))
