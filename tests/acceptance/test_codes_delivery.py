@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from code_calls import ANN, FROM, Codes
-from peers.smtp_peer import Script, SmtpPeer, hang_up
+from peers.smtp_peer import Script, Session, SmtpPeer, hang_up
 from postroom.v1 import email_pb2, recipient_pb2
 from postroom_server.clock import HOUR, MINUTE, SECOND, Clock, Millis
 from postroom_server.delivery.lease import Turns, lease
@@ -175,3 +175,15 @@ async def test_d6_a_code_mail_that_has_lost_its_code_does_not_leave(world: SentC
     with pytest.raises(ValueError, match="has lost its code"):
         await letters.envelope(mine)
     assert b"******" in (await letters.envelope(masked)).message
+
+
+async def test_d4_a_server_that_quotes_the_code_does_not_bring_it_into_the_tables(sqlite_database: str) -> None:
+    async def quote(session: Session) -> None:
+        await session.say(f"554 5.7.1 no mail about {code_of(session.messages[-1])} please")
+
+    async with SmtpPeer(Script({"DOT": quote})) as peer, serving(sqlite_database) as served:
+        codes = await application(served, peer)
+        email = await codes.settled((await codes.send()).message.id)
+        (recipient,) = email.recipients
+        assert recipient.reply == "no mail about ****** please"
+        assert [attempt.reply for attempt in email.attempts] == ["no mail about ****** please"]

@@ -90,8 +90,9 @@ class Process:
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
 
-    def stop(self) -> int:
-        return self._signal(signal.SIGTERM)
+    async def stop(self) -> int:
+        """Its exit code. Meanwhile its mail is answered by whoever runs in this event loop."""
+        return await asyncio.to_thread(self._signal, signal.SIGTERM)
 
     async def close(self) -> None:
         self.kill()

@@ -44,4 +44,4 @@ async def test_postgresql_is_stopped_under_traffic_and_started_again(
         (await ledger.balance()).check()
         assert process.is_running
         assert {retry_after(refusal) for refusal in ledger.refusals} == {1.0}
-        assert process.stop() == 0
+        assert await process.stop() == 0

@@ -59,7 +59,7 @@ async def test_kills_at_random_under_traffic_lose_nothing_and_explain_every_copy
         assert len(ledger.accepted) > 20 * KILLS / 2
         # Whoever was not told may have been accepted in the moment of the kill: as many as there are senders.
         assert len(balance.strangers) <= 4
-        assert process.stop() == 0
+        assert await process.stop() == 0
 
 
 async def test_a_stop_under_traffic_loses_and_repeats_nothing(database: str, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ async def test_a_stop_under_traffic_loses_and_repeats_nothing(database: str, tmp
         ledger = Ledger(process.client, peer)
         async with traffic(ledger):
             await peer.until(lambda: len(peer.messages) >= 20)
-            assert process.stop() == 0
+            assert await process.stop() == 0
             await process.start()
             await peer.until(lambda: len(peer.messages) >= 60)
         balance = await ledger.balance()

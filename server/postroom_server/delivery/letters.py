@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 from typing import Any, Generic, TypeVar
 
 from postroom_server.delivery.leased import Leased, LeasedEmail
 from postroom_server.message import entity
 from postroom_server.message.mailing import Copy, write
 from postroom_server.message.template import CompiledTemplate
-from postroom_server.smtp import Envelope
+from postroom_server.smtp import Envelope, Reply, Transaction
 from postroom_server.store.codes import MASK, CodeMaker
 from postroom_server.store.known import Memory
 from postroom_server.store.models import Attachment, Blob, Role
@@ -57,6 +58,22 @@ class Letters:
             eight_bit=not composed.message.isascii(),
         )
 
+    def without_code(self, leased: Leased, transaction: Transaction) -> Transaction:
+        """The transaction as it may be stored: some servers quote the subject they refuse (security.md D4)."""
+        code = self._code(leased) if leased.code_seed is not None else None
+        if code is None:
+            return transaction
+
+        def hide(reply: Reply | None) -> Reply | None:
+            return reply and dataclasses.replace(reply, text=reply.text.replace(code, MASK))
+
+        return dataclasses.replace(
+            transaction,
+            replies=tuple(hide(reply) for reply in transaction.replies),
+            final=hide(transaction.final),
+            error=transaction.error.replace(code, MASK),
+        )
+
     def _code(self, leased: Leased) -> str | None:
         if not leased.email.is_code:
             return None
@@ -77,7 +94,7 @@ class Letters:
     def _body(self, email: LeasedEmail) -> entity.EncodedBody:
         body = self._bodies.get(email.id)
         if body is None:
-            body = entity.encode_body(email.mailing.html, email.mailing.text)
+            body = entity.encode_body(email.mailing.html, email.mailing.own_text())
             self._bodies.keep(email.id, body)
         return body
 

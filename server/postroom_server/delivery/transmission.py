@@ -194,13 +194,14 @@ class Transmission:
 
     async def _transact(self, job: Job, line: Line) -> Transaction:
         envelope = await self._letters.envelope(job.leased)
-        return await self._pool.send(
+        transaction = await self._pool.send(
             line.server.id,
             self._endpoints.of(line.server),
             envelope,
             functools.partial(self._before_dot, job),
             timeouts=URGENT_TIMEOUTS if job.leased.lane is Lane.URGENT else None,
         )
+        return self._letters.without_code(job.leased, transaction)
 
     def _judge_error(self, job: Job, error: Exception) -> Verdict:
         now = self._clock.now()

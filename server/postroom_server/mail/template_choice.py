@@ -102,6 +102,6 @@ def _check_set(
         return
     try:
         # What the recipient will see is checked, not only what the template says (security.md A3, B3).
-        compiled.render(params, SYSTEM_VALUES)
+        compiled.check(params, SYSTEM_VALUES)
     except UnsafeContent as error:
         found.append(Violation(field, str(error), Reason.UNSAFE_CONTENT))

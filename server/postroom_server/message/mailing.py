@@ -12,6 +12,7 @@ from postroom_server.message import code_text
 from postroom_server.message.compose import Composed, check_finished, compose
 from postroom_server.message.entity import EncodedAttachment, EncodedBody, encode_body
 from postroom_server.message.letter import Letter
+from postroom_server.message.plaintext import text_from_html
 from postroom_server.message.template import CompiledTemplate
 
 # What `%%name%%` stands for in every template.
@@ -33,6 +34,10 @@ class Mailing:
     params: Mapping[str, object]
     recipient_params: Mapping[str, Mapping[str, object]]
     language: str = ""  # of a line that is added to a custom body
+
+    def own_text(self) -> str | None:
+        """The text part of a custom body: the caller's, or what its HTML says."""
+        return text_from_html(self.html) if self.html and not self.text else self.text
 
     def params_for(self, address: str) -> Mapping[str, object]:
         own = self.recipient_params.get(address)
@@ -80,9 +85,9 @@ def write(
         subject = subject or rendered.subject
         body = encode_body(rendered.html, rendered.text)
     elif code is not None:
-        body = encode_body(*code_text.fill_body(mailing.html, mailing.text, code, mailing.language))
+        body = encode_body(*code_text.fill_body(mailing.html, mailing.own_text(), code, mailing.language))
     elif body is None:
-        body = encode_body(mailing.html, mailing.text)
+        body = encode_body(mailing.html, mailing.own_text())
     letter = Letter(
         message_id=copy.message_id,
         date=copy.date,

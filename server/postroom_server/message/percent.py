@@ -103,6 +103,7 @@ class Compiled:
         "_text",
         "keys",
         "literal_length",
+        "literal_octets",
     )
 
     def __init__(self, pieces: Sequence[str], keys: Sequence[str]) -> None:
@@ -110,6 +111,7 @@ class Compiled:
         self._pieces = list(pieces)
         self.keys = tuple(keys)
         self.literal_length = sum(map(len, pieces[::2]))
+        self.literal_octets = sum(len(piece.encode(errors="replace")) for piece in pieces[::2])
         self._text = ""
         self._known: Collection[str] = ()
         self._literal: Collection[str] = ()

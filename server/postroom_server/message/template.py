@@ -138,20 +138,8 @@ class CompiledTemplate:
         whole: a subject with control characters (security.md A3), an address that leads astray (B3), a part
         that is too long (B2).
         """
-        values = self._values(params)
-        parts = self._parts
-        if self._maybe and not self._maybe.isdisjoint(params):
-            parts = self._supplied(params, values)
-        for name, key in self._system_keys:
-            values[key] = system.get(name, "")
-
-        subject = parts.subject.render(values) if parts.subject.keys else self.content.subject
-        if len(subject) > MAX_SUBJECT_LENGTH:
-            raise UnsafeContent("subject", f"is longer than {MAX_SUBJECT_LENGTH} characters")
-        problem = check_text(subject)
-        if problem:
-            raise UnsafeContent("subject", problem)
-
+        parts, values = self._fit(params, system)
+        subject = self._render_subject(parts, values)
         html = None
         if parts.html is not None:
             html = self._render_html(parts, parts.html, values)
@@ -163,6 +151,42 @@ class CompiledTemplate:
                 # A line that held nothing but this value is not there in the page either.
                 text = closed_up(text)
         return Rendered(subject, html, text)
+
+    def check(self, params: Mapping[str, object], system: Mapping[str, str] = _NOTHING) -> None:
+        """Raises what `render` would raise, without writing the parts: cheap, however long they are.
+
+        Raw values that bring markup are the exception: their page has to be written and read for links.
+        """
+        parts, values = self._fit(params, system)
+        self._render_subject(parts, values)
+        if parts.html is not None:
+            if any(_MARKUP.search(values[name]) for name in self._raw):
+                self._render_html(parts, parts.html, values)
+            else:
+                escaped = self._escaped(values)
+                _check_length("html", parts.html, escaped)
+                self._check_links(parts, escaped)
+        if parts.text is not None and not (parts.text_is_derived and self._must_derive_anew(parts, values)):
+            _check_length("text", parts.text, values)
+
+    def _fit(self, params: Mapping[str, object], system: Mapping[str, str]) -> tuple[Parts, dict[str, str]]:
+        """The parts for these parameters, and a value for everything that stands in them."""
+        values = self._values(params)
+        parts = self._parts
+        if self._maybe and not self._maybe.isdisjoint(params):
+            parts = self._supplied(params, values)
+        for name, key in self._system_keys:
+            values[key] = system.get(name, "")
+        return parts, values
+
+    def _render_subject(self, parts: Parts, values: Mapping[str, str]) -> str:
+        subject = parts.subject.render(values) if parts.subject.keys else self.content.subject
+        if len(subject) > MAX_SUBJECT_LENGTH:
+            raise UnsafeContent("subject", f"is longer than {MAX_SUBJECT_LENGTH} characters")
+        problem = check_text(subject)
+        if problem:
+            raise UnsafeContent("subject", problem)
+        return subject
 
     def _values(self, params: Mapping[str, object]) -> dict[str, str]:
         values: dict[str, str] = {}
@@ -201,22 +225,22 @@ class CompiledTemplate:
         return parts
 
     def _render_html(self, parts: Parts, compiled: percent.Compiled, values: Mapping[str, str]) -> str:
-        if self._raw:
-            escaped = {
-                key: value if key in self._raw else entities.escape(value) for key, value in values.items()
-            }
-        else:
-            escaped = {key: entities.escape(value) for key, value in values.items()}
+        escaped = self._escaped(values)
         rendered = _render("html", compiled, escaped)
-        scheme = None
         if any(_MARKUP.search(values[name]) for name in self._raw):
-            scheme = links.first_unsafe(rendered)
+            _refuse_scheme(links.first_unsafe(rendered))
         else:
-            for link in parts.links:
-                scheme = scheme or links.unsafe_scheme(entities.unescape(link.render(escaped)))
-        if scheme is not None:
-            raise UnsafeContent("html", f"has a link that begins with {scheme[:40]}:")
+            self._check_links(parts, escaped)
         return rendered
+
+    def _escaped(self, values: Mapping[str, str]) -> dict[str, str]:
+        if self._raw:
+            return {key: value if key in self._raw else entities.escape(value) for key, value in values.items()}
+        return {key: entities.escape(value) for key, value in values.items()}
+
+    def _check_links(self, parts: Parts, escaped: Mapping[str, str]) -> None:
+        for link in parts.links:
+            _refuse_scheme(links.unsafe_scheme(entities.unescape(link.render(escaped))))
 
     def _must_derive_anew(self, parts: Parts, values: Mapping[str, str]) -> bool:
         """Tells whether the text template does not fit these values: markup in raw ones, or an empty link."""
@@ -241,18 +265,24 @@ def _text(name: str, value: object) -> str:
 
 
 def _render(field: str, compiled: percent.Compiled, values: Mapping[str, str]) -> str:
-    keys = compiled.keys
     # Looked at before joining: a long value in many places would fill the memory first.
+    _check_length(field, compiled, values)
+    return compiled.render(values)
+
+
+def _check_length(field: str, compiled: percent.Compiled, values: Mapping[str, str]) -> None:
     longest = max(map(len, values.values()), default=0)
-    if compiled.literal_length + len(keys) * longest > MAX_PART_OCTETS:
-        length = compiled.literal_length + sum(len(values[key]) for key in keys)
-        if length > MAX_PART_OCTETS:
-            raise UnsafeContent(field, f"is longer than {MAX_PART_OCTETS} octets")
-    rendered = compiled.render(values)
-    # A character takes at most four octets.
-    if len(rendered) * 4 > MAX_PART_OCTETS and len(rendered.encode(errors="replace")) > MAX_PART_OCTETS:
+    # A character takes at most four octets, so most mails need no closer look.
+    if compiled.literal_octets + len(compiled.keys) * longest * 4 <= MAX_PART_OCTETS:
+        return
+    octets = {key: len(values[key].encode(errors="replace")) for key in set(compiled.keys)}
+    if compiled.literal_octets + sum(octets[key] for key in compiled.keys) > MAX_PART_OCTETS:
         raise UnsafeContent(field, f"is longer than {MAX_PART_OCTETS} octets")
-    return rendered
+
+
+def _refuse_scheme(scheme: str | None) -> None:
+    if scheme is not None:
+        raise UnsafeContent("html", f"has a link that begins with {scheme[:40]}:")
 
 
 __all__ = [

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from postroom_server.clock import Clock, Millis
-from postroom_server.refusals import Reason, Refusal
+from postroom_server.store.unit import unavailable
 
 EPOCH: Millis = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 NODE_BITS = 10
@@ -42,7 +42,7 @@ class IdMint:
     def many(self, count: int) -> list[int]:
         """Makes `count` ids in growing order. Refuses while this node's lease on its number is in doubt."""
         if not self._may_mint():
-            raise Refusal(Reason.STORE_UNAVAILABLE, "this process has lost touch with the database")
+            raise unavailable("this process has lost touch with the database")
         with self._lock:
             now = self._clock.now() - EPOCH
             if now > self._millisecond:

@@ -5,7 +5,6 @@ Building any Peewee query costs hundreds of microseconds; executing its SQL agai
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -13,10 +12,6 @@ from typing import Any
 import peewee
 
 from postroom_server.store.models.base import Row, bound
-
-# In one INSERT. SQLite takes 32 766 values, but it copies them, and beyond two thousand nothing is gained.
-_MOST_VALUES = 2048
-_MOST_ROWS = 64
 
 
 class _Bind:
@@ -104,35 +99,14 @@ class Insert:
         columns = ", ".join(f'"{field.column_name}"' for field in fields)
         self._head = f'INSERT INTO "{model._meta.table_name}" ({columns}) VALUES '  # noqa: S608 - names of ours
         self._suffix = f" {suffix}" if suffix else ""
-        # Powers of two, so that few statements are ever prepared.
-        most = min(_MOST_ROWS, _MOST_VALUES // len(self.fields))
-        self._most_rows = 1 << (most.bit_length() - 1)
-        self._texts: dict[tuple[int, str], str] = {}
+        self._width = len(self.fields)
 
     def many(self, rows: Sequence[Sequence[Any]]) -> None:
         if not rows:
             return
-        connection = bound.connection()
-        if is_postgresql():
-            connection.cursor().executemany(self._sql(1, "%s"), rows)
-            return
-        # The driver lets go of the interpreter at every step, and `executemany` steps once a row: beside a
-        # busy event loop each is a wait for its turn. One statement of many rows is one step.
-        at, size = 0, self._most_rows
-        while at < len(rows):
-            while size > len(rows) - at:
-                size //= 2
-            connection.execute(
-                self._sql(size, "?"), list(itertools.chain.from_iterable(rows[at : at + size]))
-            )
-            at += size
-
-    def _sql(self, rows: int, place: str) -> str:
-        sql = self._texts.get((rows, place))
-        if sql is None:
-            row = f"({', '.join([place] * len(self.fields))})"
-            sql = self._texts[rows, place] = f"{self._head}{', '.join([row] * rows)}{self._suffix}"
-        return sql
+        place = "%s" if is_postgresql() else "?"
+        sql = f"{self._head}({', '.join([place] * self._width)}){self._suffix}"
+        bound.connection().cursor().executemany(sql, rows)
 
 
 def insert(model: type[Row], *, without: Sequence[peewee.Field] = (), suffix: str = "") -> Insert:
