@@ -122,8 +122,7 @@ async def test_a_watcher_sees_everything_in_order(postroom: World, peer: SmtpPee
 
     async def watch() -> None:
         async for message in call:
-            if message.WhichOneof("message") == "event":
-                seen.append(message.event)
+            seen.extend([message.event] if message.HasField("event") else [])
 
     watching = asyncio.create_task(watch())
     ids = [await postroom.send(to=[f"r{n}@example.com"]) for n in range(20)]

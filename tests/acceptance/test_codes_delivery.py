@@ -177,7 +177,9 @@ async def test_d6_a_code_mail_that_has_lost_its_code_does_not_leave(world: SentC
     assert b"******" in (await letters.envelope(masked)).message
 
 
-async def test_d4_a_server_that_quotes_the_code_does_not_bring_it_into_the_tables(sqlite_database: str) -> None:
+async def test_d4_a_server_that_quotes_the_code_does_not_bring_it_into_the_tables(
+    sqlite_database: str,
+) -> None:
     async def quote(session: Session) -> None:
         await session.say(f"554 5.7.1 no mail about {code_of(session.messages[-1])} please")
 

@@ -1,4 +1,4 @@
-"""How mail ends: delivered, refused, later, elsewhere; and what GetEmail, GetMailServer and events tell of it."""
+"""How mail ends: delivered, refused, later, elsewhere; and what GetEmail and GetMailServer tell of it."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def mail(**fields: Any) -> email_service_pb2.SendEmailRequest:
 
 async def until(truth: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not await truth():
+        while not await truth():  # noqa: ASYNC110 - it is asked of another process, or of a database
             await asyncio.sleep(0.01)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import itertools
 import re
 
 import pytest
@@ -223,7 +224,8 @@ def explain() -> str:
         return "\n".join(row[3] for row in rows)
     connection.execute("ANALYZE")
     connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-    numbered = re.sub("%s", lambda _, n=iter(range(1, 99)): f"${next(n)}", lease_module.LEASE_POSTGRESQL)
+    places = itertools.count(1)
+    numbered = re.sub("%s", lambda _: f"${next(places)}", lease_module.LEASE_POSTGRESQL)
     types = "smallint, bigint, smallint, smallint, bigint, bigint, bigint, bigint"
     connection.execute(f"PREPARE turn ({types}) AS {numbered}")
     plan = connection.execute("EXPLAIN EXECUTE turn (1, -1, 1, 1, 1, 8, 64, 1)").fetchall()

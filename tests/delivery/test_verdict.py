@@ -68,7 +68,7 @@ ROWS = [
     Row("AUTH 535", connection(Phase.AUTH, 535), Outcome.CONNECTION, (None,), **ELSEWHERE),
     Row("MAIL 421", connection(Phase.MAIL, 421), Outcome.CONNECTION, (None,), **ELSEWHERE),
     Row("RCPT 421", connection(Phase.RCPT, 421, replies(421)), Outcome.CONNECTION, (None,), **ELSEWHERE),
-    Row("line lost in the body", connection(Phase.BODY, None, replies(250)), Outcome.CONNECTION, (None,), **ELSEWHERE),
+    Row("line lost early", connection(Phase.BODY, None, replies(250)), Outcome.CONNECTION, (None,), **ELSEWHERE),
     Row(
         "RCPT 550, then 421: nothing was sent to anyone",
         connection(Phase.RCPT, 421, replies(550, 421)), Outcome.CONNECTION, (None, None), **ELSEWHERE,
@@ -86,14 +86,17 @@ ROWS = [
         "dot 451 refuses nobody, RCPT 550 did: no other server is asked",
         message(Phase.DOT, 451, 250, 550), Outcome.TRANSIENT, (None, R), MINUTE,
     ),
-    Row("dot 554 after RCPT 450: one waits", message(Phase.DOT, 554, 250, 450), Outcome.TRANSIENT, (R, None), MINUTE),
+    Row("dot 554, RCPT 450", message(Phase.DOT, 554, 250, 450), Outcome.TRANSIENT, (R, None), MINUTE),
     # recipient level
     Row("dot 250", taken(250), Outcome.DELIVERED, (D,)),
     Row("RCPT 251 and 252 are accepted", taken(251, 252), Outcome.DELIVERED, (D, D)),
     Row("RCPT 450", taken(250, 450), Outcome.DELIVERED, (D, None), MINUTE),
     Row("RCPT 550", taken(250, 550), Outcome.DELIVERED, (D, R)),
-    Row("452 4.5.3: the rest at once", taken(250, reply(452, "4.5.3")), Outcome.DELIVERED, (D, None), 0, tries=False),
-    Row("452 without a code: the rest at once", taken(250, 452), Outcome.DELIVERED, (D, None), 0, tries=False),
+    Row(
+        "452 4.5.3: the rest at once",
+        taken(250, reply(452, "4.5.3")), Outcome.DELIVERED, (D, None), 0, tries=False,
+    ),
+    Row("452 alone: the rest at once", taken(250, 452), Outcome.DELIVERED, (D, None), 0, tries=False),
     Row(
         "452 4.2.2 is a full mailbox, not a limit",
         taken(250, reply(452, "4.2.2")), Outcome.DELIVERED, (D, None), MINUTE,
@@ -105,8 +108,8 @@ ROWS = [
     ),
     Row("nobody wanted", ended(Phase.RCPT, Level.RECIPIENT, replies(550, 553)), Outcome.PERMANENT, (R, R)),
     Row(
-        "one refused, one greylisted", ended(Phase.RCPT, Level.RECIPIENT, replies(550, 450)), Outcome.TRANSIENT,
-        (R, None), MINUTE,
+        "one refused, one greylisted",
+        ended(Phase.RCPT, Level.RECIPIENT, replies(550, 450)), Outcome.TRANSIENT, (R, None), MINUTE,
     ),
     # ambiguous
     Row("dot lost", lost(250), Outcome.AMBIGUOUS, (None,), 5 * MINUTE),
@@ -118,7 +121,10 @@ ROWS = [
         lost(250, 450, 550), Outcome.AMBIGUOUS, (U, None, R), 5 * MINUTE, of=NEVER_TWICE,
     ),
     # codes are in a hurry
-    Row("code, dot 451", message(Phase.DOT, 451, 250), Outcome.TRANSIENT, (None,), 5 * SECOND, fails_over=True, of=CODE),
+    Row(
+        "code, dot 451",
+        message(Phase.DOT, 451, 250), Outcome.TRANSIENT, (None,), 5 * SECOND, fails_over=True, of=CODE,
+    ),
     # ourselves
     Row("stopped before the dot", ended(Phase.BODY, Level.LOCAL), Outcome.ABANDONED, (None,), 0, tries=False),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -43,8 +43,8 @@ async def one(store: Store, clock: ManualClock) -> Presence:
 
 
 @pytest.fixture
-async def other(one: Presence, store: Store, clock: ManualClock) -> AsyncIterator[Presence]:
-    yield await claimed(store, clock)
+async def other(one: Presence, store: Store, clock: ManualClock) -> Presence:
+    return await claimed(store, clock)
 
 
 async def claimed(store: Store, clock: ManualClock) -> Presence:

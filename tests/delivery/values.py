@@ -15,8 +15,8 @@ from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane, Role
 
 MAILING = Mailing(
-    subject="Hi", subject_prefix=None, from_address="noreply@example.com", from_name="", reply_to=(), headers=(),
-    html=None, text="Hi", params={}, recipient_params={},
+    subject="Hi", subject_prefix=None, from_address="noreply@example.com", from_name="", reply_to=(),
+    headers=(), html=None, text="Hi", params={}, recipient_params={},
 )  # fmt: skip
 
 
@@ -43,7 +43,9 @@ def leased(count: int = 1, *, is_code: bool = False, **changes: Any) -> Leased:
         "message_id": "m@example.com", "date_time": NOON, "at_most_once": False,
         "expire_time": NOON + 48 * HOUR, "lease_token": 1, "transactions": 1, "tries": 0, "crash_count": 0,
         "alone": False,
-        "recipients": tuple(LeasedRecipient(n, Role.TO, f"r{n}@example.com", True) for n in range(1, count + 1)),
+        "recipients": tuple(
+            LeasedRecipient(n, Role.TO, f"r{n}@example.com", True) for n in range(1, count + 1)
+        ),
     }  # fmt: skip
     return Leased(**{**values, **changes})
 
@@ -68,8 +70,8 @@ DELIVERED = ended(Phase.DOT, Level.NONE, replies(250), reply(250))
 
 def server(id_: int = 1, **changes: Any) -> ServerFacts:
     values: dict[str, Any] = {
-        "id": id_, "tenant_id": 1, "name": f"server-{id_}", "host": "127.0.0.1", "port": 25, "tls_mode": "OFF",
-        "auth_mechanism": "NONE", "username": None, "sealed_password": None, "priority": 1, "weight": 1,
+        "id": id_, "tenant_id": 1, "name": f"server-{id_}", "host": "127.0.0.1", "port": 25,
+        "tls_mode": "OFF", "auth_mechanism": "NONE", "username": None, "sealed_password": None, "priority": 1, "weight": 1,
         "max_connections": 4, "messages_per_second": None, "allowed_senders": frozenset(),
         "from_address": None, "from_name": None, "subject_prefix": None, "state": "ENABLED",
     }  # fmt: skip

@@ -202,7 +202,9 @@ class EmailServiceServicer:
     def RetryEmail(self, request, context):
         """Opens the recipients again that ended REFUSED, EXPIRED or UNKNOWN, with a fresh budget. Scope `send`.
 
-        Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
+        The budget is 48 hours from now, unless it ended later anyway. Deliveries under way, held or being
+        prepared are passed over; verification mails are not opened again. An address on the suppression list
+        has to be removed from it first. Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
         repeating until they have failed again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -222,7 +224,8 @@ class EmailServiceServicer:
         """Sends the template bound to CHANNEL_TEST through one mail server, even a disabled one, and waits for the
         outcome. Scope `server`.
 
-        A server that fails is an answer, not an error. Every call leaves an email record.
+        A server that fails is an answer, not an error. Every call leaves an email record. The suppression list
+        is not asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

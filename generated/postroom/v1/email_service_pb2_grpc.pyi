@@ -82,7 +82,9 @@ class EmailServiceStub:
     RetryEmail: _grpc.UnaryUnaryMultiCallable[_email_service_pb2.RetryEmailRequest, _email_service_pb2.RetryEmailResponse]
     """Opens the recipients again that ended REFUSED, EXPIRED or UNKNOWN, with a fresh budget. Scope `send`.
 
-    Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
+    The budget is 48 hours from now, unless it ended later anyway. Deliveries under way, held or being
+    prepared are passed over; verification mails are not opened again. An address on the suppression list
+    has to be removed from it first. Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
     repeating until they have failed again.
     """
     ReleaseEmail: _grpc.UnaryUnaryMultiCallable[_email_service_pb2.ReleaseEmailRequest, _email_service_pb2.ReleaseEmailResponse]
@@ -94,7 +96,8 @@ class EmailServiceStub:
     """Sends the template bound to CHANNEL_TEST through one mail server, even a disabled one, and waits for the
     outcome. Scope `server`.
 
-    A server that fails is an answer, not an error. Every call leaves an email record.
+    A server that fails is an answer, not an error. Every call leaves an email record. The suppression list
+    is not asked.
     """
     CheckVerificationCode: _grpc.UnaryUnaryMultiCallable[_email_service_pb2.CheckVerificationCodeRequest, _email_service_pb2.CheckVerificationCodeResponse]
     """Checks a code that an email carried. Scope `code`.
@@ -171,7 +174,9 @@ class EmailServiceAsyncStub(EmailServiceStub):
     RetryEmail: _aio.UnaryUnaryMultiCallable[_email_service_pb2.RetryEmailRequest, _email_service_pb2.RetryEmailResponse]  # type: ignore[assignment]
     """Opens the recipients again that ended REFUSED, EXPIRED or UNKNOWN, with a fresh budget. Scope `send`.
 
-    Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
+    The budget is 48 hours from now, unless it ended later anyway. Deliveries under way, held or being
+    prepared are passed over; verification mails are not opened again. An address on the suppression list
+    has to be removed from it first. Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
     repeating until they have failed again.
     """
     ReleaseEmail: _aio.UnaryUnaryMultiCallable[_email_service_pb2.ReleaseEmailRequest, _email_service_pb2.ReleaseEmailResponse]  # type: ignore[assignment]
@@ -183,7 +188,8 @@ class EmailServiceAsyncStub(EmailServiceStub):
     """Sends the template bound to CHANNEL_TEST through one mail server, even a disabled one, and waits for the
     outcome. Scope `server`.
 
-    A server that fails is an answer, not an error. Every call leaves an email record.
+    A server that fails is an answer, not an error. Every call leaves an email record. The suppression list
+    is not asked.
     """
     CheckVerificationCode: _aio.UnaryUnaryMultiCallable[_email_service_pb2.CheckVerificationCodeRequest, _email_service_pb2.CheckVerificationCodeResponse]  # type: ignore[assignment]
     """Checks a code that an email carried. Scope `code`.
@@ -311,7 +317,9 @@ class EmailServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_email_service_pb2.RetryEmailResponse, _abc.Awaitable[_email_service_pb2.RetryEmailResponse]]:
         """Opens the recipients again that ended REFUSED, EXPIRED or UNKNOWN, with a fresh budget. Scope `send`.
 
-        Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
+        The budget is 48 hours from now, unless it ended later anyway. Deliveries under way, held or being
+        prepared are passed over; verification mails are not opened again. An address on the suppression list
+        has to be removed from it first. Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
         repeating until they have failed again.
         """
 
@@ -335,7 +343,8 @@ class EmailServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sends the template bound to CHANNEL_TEST through one mail server, even a disabled one, and waits for the
         outcome. Scope `server`.
 
-        A server that fails is an answer, not an error. Every call leaves an email record.
+        A server that fails is an answer, not an error. Every call leaves an email record. The suppression list
+        is not asked.
         """
 
     @_abc_1.abstractmethod

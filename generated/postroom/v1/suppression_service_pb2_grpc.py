@@ -63,7 +63,8 @@ class SuppressionServiceServicer:
     def AddSuppressions(self, request, context):
         """Adds up to 1000 addresses. Scope `directory`.
 
-        One that is listed keeps its entry. Repeating is harmless.
+        One that is listed keeps its entry, save that UNSUBSCRIBED gives way to a reason that stops all mail.
+        Repeating is harmless.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

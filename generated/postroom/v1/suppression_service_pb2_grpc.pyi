@@ -39,7 +39,8 @@ class SuppressionServiceStub:
     AddSuppressions: _grpc.UnaryUnaryMultiCallable[_suppression_service_pb2.AddSuppressionsRequest, _suppression_service_pb2.AddSuppressionsResponse]
     """Adds up to 1000 addresses. Scope `directory`.
 
-    One that is listed keeps its entry. Repeating is harmless.
+    One that is listed keeps its entry, save that UNSUBSCRIBED gives way to a reason that stops all mail.
+    Repeating is harmless.
     """
     ListSuppressions: _grpc.UnaryUnaryMultiCallable[_suppression_service_pb2.ListSuppressionsRequest, _suppression_service_pb2.ListSuppressionsResponse]
     """Lists suppressions, newest first unless `order_by` says otherwise. Scope `directory`."""
@@ -61,7 +62,8 @@ class SuppressionServiceAsyncStub(SuppressionServiceStub):
     AddSuppressions: _aio.UnaryUnaryMultiCallable[_suppression_service_pb2.AddSuppressionsRequest, _suppression_service_pb2.AddSuppressionsResponse]  # type: ignore[assignment]
     """Adds up to 1000 addresses. Scope `directory`.
 
-    One that is listed keeps its entry. Repeating is harmless.
+    One that is listed keeps its entry, save that UNSUBSCRIBED gives way to a reason that stops all mail.
+    Repeating is harmless.
     """
     ListSuppressions: _aio.UnaryUnaryMultiCallable[_suppression_service_pb2.ListSuppressionsRequest, _suppression_service_pb2.ListSuppressionsResponse]  # type: ignore[assignment]
     """Lists suppressions, newest first unless `order_by` says otherwise. Scope `directory`."""
@@ -86,7 +88,8 @@ class SuppressionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_suppression_service_pb2.AddSuppressionsResponse, _abc.Awaitable[_suppression_service_pb2.AddSuppressionsResponse]]:
         """Adds up to 1000 addresses. Scope `directory`.
 
-        One that is listed keeps its entry. Repeating is harmless.
+        One that is listed keeps its entry, save that UNSUBSCRIBED gives way to a reason that stops all mail.
+        Repeating is harmless.
         """
 
     @_abc_1.abstractmethod

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from postroom_server.clock import Clock, Millis
 from postroom_server.fetch import Rules
-from postroom_server.mail import accepted_files, accepted_rows, held_back, idempotency
+from postroom_server.mail import accepted_rows, held_back, idempotency
 from postroom_server.mail.admission import Admission
 from postroom_server.mail.caller import Caller, Scope
 from postroom_server.mail.checks import Checked, check
 from postroom_server.mail.code_sends import CodeSends
-from postroom_server.mail.copies import Copy, split, split_masked
-from postroom_server.mail.draft import Draft, TemplateBody
+from postroom_server.mail.draft import Draft
 from postroom_server.mail.limits import Limits
-from postroom_server.mail.senders import Sender, resolve_sender
-from postroom_server.mail.template_choice import ChosenTemplate, choose_template
+from postroom_server.mail.plan import Plan, Planner
 from postroom_server.mail.tenancy import tenant_of
 from postroom_server.mail.urgency import Urgency
 from postroom_server.message import address
@@ -27,8 +24,7 @@ from postroom_server.store.codes import Turn, take_turn
 from postroom_server.store.facts import ServerFacts, TenantFacts
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Known, Memory
-from postroom_server.store.models import Lane, TemplateKind
-from postroom_server.store.suppressed import Listed, hold_back
+from postroom_server.store.suppressed import hold_back
 
 # SendEmail and the items of BatchSendEmails share their keys: a failed batch can be repeated singly.
 METHOD = "SendEmail"
@@ -42,23 +38,6 @@ class Accepted:
 
 
 Outcome = Accepted | Refusal
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
-    """What one draft becomes, before anything is written."""
-
-    checked: Checked
-    rows: accepted_rows.EmailRows
-    sender: Sender
-    template: ChosenTemplate | None
-    copies: tuple[Copy, ...]
-    language: str
-    held_back: tuple[int, ...]  # recipients by their places: what the suppression list names
-
-    @property
-    def suppressed(self) -> tuple[str, ...]:
-        return _addresses_at(self.checked, self.held_back)
 
 
 class Acceptance:
@@ -77,12 +56,10 @@ class Acceptance:
         url_rules: Rules | None = None,
     ) -> None:
         self._clock = clock
-        self._mint = mint
         self._memory = memory
         self._admission = admission
         self._limits = limits
-        self._default_language = default_language
-        self._code_key_id = code_key_id
+        self._planner = Planner(mint, limits, default_language=default_language, code_key_id=code_key_id)
         self._url_rules = url_rules or Rules.of()
         self._code_sends = CodeSends(limits)
         self._urgency = Urgency(clock, limits)
@@ -164,7 +141,7 @@ class Acceptance:
         known = self._memory.current()
         tenant = _active_tenant(known, tenant_of(caller, checked.draft.tenant_id))
         listed = held_back.find_listed(tenant.id, [checked])
-        return self._plan(caller, tenant, known, self._clock.now(), checked, listed)
+        return self._planner.plan(caller, tenant, known, self._clock.now(), checked, listed)
 
     def accept_for_server(self, caller: Caller, checked: Checked, server: ServerFacts) -> int:
         """Stores one email for a server's trial. The engine leaves it alone till it expires, then ends it."""
@@ -176,7 +153,9 @@ class Acceptance:
             checked, draft=dataclasses.replace(checked.draft, ignore_suppression=True)
         )
         expire_time = checked.draft.expire_time
-        plan = self._plan(caller, tenant, known, now, checked, {}, servers=(server,), run_at=expire_time)
+        plan = self._planner.plan(
+            caller, tenant, known, now, checked, {}, servers=(server,), run_at=expire_time
+        )
         accepted_rows.store([plan.rows])
         return plan.rows.email_id
 
@@ -206,7 +185,9 @@ class Acceptance:
                 if (again := _remembered(item, remembered)) is not None:
                     outcomes.append(again)
                     continue
-                plan = self._plan(caller, tenant, known, now, item, listed, goes_ahead=self._urgency.admits)
+                plan = self._planner.plan(
+                    caller, tenant, known, now, item, listed, goes_ahead=self._urgency.admits
+                )
                 if draft.has_verification:
                     self._code_sends.check(tenant_id, _asked_codes(item), sent_codes, now)
             except Refusal as refusal:
@@ -223,69 +204,6 @@ class Acceptance:
             idempotency.remember(tenant_id, METHOD, map(_answer, plans), now)
             self._admission.count(tenant_id, len(plans))
         return outcomes
-
-    def _plan(
-        self,
-        caller: Caller,
-        tenant: TenantFacts,
-        known: Known,
-        now: Millis,
-        checked: Checked,
-        listed: Listed,
-        *,
-        servers: tuple[ServerFacts, ...] = (),
-        run_at: Millis | None = None,
-        goes_ahead: Callable[[int, Mapping[str, int]], bool] = lambda _id, _limits: True,
-    ) -> Plan:
-        draft = checked.draft
-        refuse_all(checked.overdue)
-        sender = resolve_sender(
-            checked.from_address, draft.from_name, tenant, servers or known.servers_for(tenant.id)
-        )
-        language = checked.language or tenant.default_language or self._default_language
-        template = None
-        if isinstance(draft.body, TemplateBody):
-            template = choose_template(checked, draft.body, language, tenant.id, known)
-        due = now if draft.schedule_time is None else max(now, draft.schedule_time)
-        lifetime, validity = self._limits.lifetime, None
-        if draft.has_verification:
-            copies = split_masked(checked.to, checked.cc, checked.bcc)
-            # A code that comes when it is no longer asked for is of no use.
-            validity = lifetime = self._validity(draft, template)
-        else:
-            copies = split(checked.to, checked.cc, checked.bcc, draft.copy_mode)
-        lane = _lane(template)
-        # Last of all: what is refused takes nothing of the tenant's share.
-        if draft.has_verification or (draft.urgent and goes_ahead(tenant.id, tenant.limits)):
-            lane = Lane.URGENT
-        files = accepted_files.IDS_EACH * len(draft.files)
-        ids = self._mint.many(1 + 2 * len(copies) + checked.recipient_count + files)
-        rows = accepted_rows.build(
-            checked,
-            ids=iter(ids),
-            tenant_id=tenant.id,
-            caller=caller,
-            out_id=draft.out_id or f"INNER-{uuid.uuid4()}",
-            sender=sender,
-            template=template,
-            language=language,
-            copies=copies,
-            lane=lane,
-            now=now,
-            due=due,
-            expire_time=draft.expire_time or due + lifetime,
-            run_at=run_at,
-            code_key_id=self._code_key_id if draft.has_verification else None,
-            validity=validity,
-        )
-        kind = template.kind if template else None
-        held = held_back.choose(tenant.id, checked, listed, kind)
-        return Plan(checked, rows, sender, template, copies, language, held)
-
-    def _validity(self, draft: Draft, template: ChosenTemplate | None) -> Millis:
-        """How long a code is valid: by the request, else by the template, else by the setting."""
-        by_template = template.validity if template else None
-        return draft.validity or by_template or self._limits.code_validity
 
 
 def _active_tenant(known: Known, tenant_id: int) -> TenantFacts:
@@ -319,21 +237,10 @@ def _asked_codes(checked: Checked) -> list[tuple[str, str]]:
     return [(f"to[{places[text]}]", address.key(text)) for text in checked.to]
 
 
-def _lane(template: ChosenTemplate | None) -> Lane:
-    """The lane of mail that is not ahead of the queue, or asks to be in vain."""
-    if template is not None and template.kind == TemplateKind.BATCH:
-        return Lane.BULK
-    return Lane.NORMAL
-
-
 def _may_name_user(caller: Caller, draft: Draft) -> bool:
     """A token that belongs to a user speaks for no other, unless it is the platform's."""
     named = draft.sender_user_id
     return named is None or named == caller.user_id or not caller.user_id or Scope.PLATFORM in caller.scopes
-
-
-def _addresses_at(checked: Checked, places: Sequence[int]) -> tuple[str, ...]:
-    return tuple(held_back.recipients(checked)[place] for place in places)
 
 
 def _remembered(item: Checked, remembered: Mapping[str, idempotency.Remembered]) -> Outcome | None:
@@ -344,7 +251,7 @@ def _remembered(item: Checked, remembered: Mapping[str, idempotency.Remembered])
         return None
     try:
         answer = first.answer_to(draft.request_id, draft.fingerprint)
-        suppressed = _addresses_at(item, answer.get("held_back", ()))
+        suppressed = held_back.addresses_at(item, answer.get("held_back", ()))
         return Accepted(answer["id"], replayed=True, suppressed=suppressed)
     except Refusal as refusal:
         return refusal

@@ -46,3 +46,9 @@ def rows_of(rows: EmailRows, addresses: Sequence[str]) -> list[Held]:
         for recipient_id, tenant_id, email_id, delivery_id, _, address, *_ in rows.recipients
         if address in addresses
     ]
+
+
+def addresses_at(checked: Checked, places: Sequence[int]) -> tuple[str, ...]:
+    """The recipients at these places."""
+    named = recipients(checked)
+    return tuple(named[place] for place in places)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from postroom_server.mail.accept import Acceptance, Plan
+from postroom_server.mail.accept import Acceptance
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.checks import Checked
 from postroom_server.mail.copies import Copy
 from postroom_server.mail.draft import CustomBody, Draft, TemplateBody
+from postroom_server.mail.plan import Plan
 from postroom_server.mail.template_choice import CODE_PLACEHOLDER
 from postroom_server.message import entity, mailing
 from postroom_server.refusals import Reason, Violation, refuse_all

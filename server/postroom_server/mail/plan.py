@@ -1,0 +1,120 @@
+"""What one draft becomes: sender, template, copies, lane and every row, before anything is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Callable, Mapping
+
+from postroom_server.clock import Millis
+from postroom_server.mail import accepted_files, accepted_rows, held_back
+from postroom_server.mail.caller import Caller
+from postroom_server.mail.checks import Checked
+from postroom_server.mail.copies import Copy, split, split_masked
+from postroom_server.mail.draft import Draft, TemplateBody
+from postroom_server.mail.limits import Limits
+from postroom_server.mail.senders import Sender, resolve_sender
+from postroom_server.mail.template_choice import ChosenTemplate, choose_template
+from postroom_server.refusals import refuse_all
+from postroom_server.store.facts import ServerFacts, TenantFacts
+from postroom_server.store.ids import IdMint
+from postroom_server.store.known import Known
+from postroom_server.store.models import Lane, TemplateKind
+from postroom_server.store.suppressed import Listed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What one draft becomes, before anything is written."""
+
+    checked: Checked
+    rows: accepted_rows.EmailRows
+    sender: Sender
+    template: ChosenTemplate | None
+    copies: tuple[Copy, ...]
+    language: str
+    held_back: tuple[int, ...]  # recipients by their places: what the suppression list names
+
+    @property
+    def suppressed(self) -> tuple[str, ...]:
+        return held_back.addresses_at(self.checked, self.held_back)
+
+
+class Planner:
+    """Makes plans. It reads what is known and writes nothing."""
+
+    def __init__(self, mint: IdMint, limits: Limits, *, default_language: str, code_key_id: str) -> None:
+        self._mint = mint
+        self._limits = limits
+        self._default_language = default_language
+        self._code_key_id = code_key_id
+
+    def plan(
+        self,
+        caller: Caller,
+        tenant: TenantFacts,
+        known: Known,
+        now: Millis,
+        checked: Checked,
+        listed: Listed,
+        *,
+        servers: tuple[ServerFacts, ...] = (),
+        run_at: Millis | None = None,
+        goes_ahead: Callable[[int, Mapping[str, int]], bool] = lambda _id, _limits: True,
+    ) -> Plan:
+        draft = checked.draft
+        refuse_all(checked.overdue)
+        sender = resolve_sender(
+            checked.from_address, draft.from_name, tenant, servers or known.servers_for(tenant.id)
+        )
+        language = checked.language or tenant.default_language or self._default_language
+        template = None
+        if isinstance(draft.body, TemplateBody):
+            template = choose_template(checked, draft.body, language, tenant.id, known)
+        due = now if draft.schedule_time is None else max(now, draft.schedule_time)
+        lifetime, validity = self._limits.lifetime, None
+        if draft.has_verification:
+            copies = split_masked(checked.to, checked.cc, checked.bcc)
+            # A code that comes when it is no longer asked for is of no use.
+            validity = lifetime = self._validity(draft, template)
+        else:
+            copies = split(checked.to, checked.cc, checked.bcc, draft.copy_mode)
+        lane = _lane(template)
+        # Last of all: what is refused takes nothing of the tenant's share.
+        if draft.has_verification or (draft.urgent and goes_ahead(tenant.id, tenant.limits)):
+            lane = Lane.URGENT
+        files = accepted_files.IDS_EACH * len(draft.files)
+        ids = self._mint.many(1 + 2 * len(copies) + checked.recipient_count + files)
+        rows = accepted_rows.build(
+            checked,
+            ids=iter(ids),
+            tenant_id=tenant.id,
+            caller=caller,
+            out_id=draft.out_id or f"INNER-{uuid.uuid4()}",
+            sender=sender,
+            template=template,
+            language=language,
+            copies=copies,
+            lane=lane,
+            now=now,
+            due=due,
+            expire_time=draft.expire_time or due + lifetime,
+            run_at=run_at,
+            code_key_id=self._code_key_id if draft.has_verification else None,
+            validity=validity,
+        )
+        kind = template.kind if template else None
+        held = held_back.choose(tenant.id, checked, listed, kind)
+        return Plan(checked, rows, sender, template, copies, language, held)
+
+    def _validity(self, draft: Draft, template: ChosenTemplate | None) -> Millis:
+        """How long a code is valid: by the request, else by the template, else by the setting."""
+        by_template = template.validity if template else None
+        return draft.validity or by_template or self._limits.code_validity
+
+
+def _lane(template: ChosenTemplate | None) -> Lane:
+    """The lane of mail that is not ahead of the queue, or asks to be in vain."""
+    if template is not None and template.kind == TemplateKind.BATCH:
+        return Lane.BULK
+    return Lane.NORMAL
