@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import time
 
 from bench import accept, end_to_end, footprint, machine, postfix, report
@@ -55,6 +56,7 @@ def main() -> None:
             chapters.append(
                 footprint.footprint(loader, counting, rounds=2 if asked.quick else 5, mails=20_000)
             )
+    where["load at end"] = f"{os.getloadavg()[0]:.1f}"
     where["run"] = f"{'quick, ' if asked.quick else ''}{time.monotonic() - began:.0f} s"
     report.show(chapters)
     print()

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import inspect
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from datetime import timedelta
 
@@ -25,6 +26,7 @@ from postroom_server.mail.housekeeping import Housekeeping
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.recognition import Tokens
 from postroom_server.mail.tenants import ensure_platform
+from postroom_server.rpc.access import Write, line_writer
 from postroom_server.rpc.endpoint import ConfigurationError
 from postroom_server.rpc.in_flight import InFlight
 from postroom_server.rpc.listener import Listener, ListenerSettings, credentials_of
@@ -156,6 +158,7 @@ class _Server:
                 in_flight=self._in_flight,
                 authenticate=tokens.authenticate,
                 scopes=SCOPES,
+                access_lines=_access_lines(settings),
             )
         )
         register(
@@ -277,6 +280,12 @@ def _listener_settings(settings: Settings) -> ListenerSettings:
         grpc_plaintext_ok=settings.grpc_plaintext_ok,
         reflection=settings.reflection,
     )
+
+
+def _access_lines(settings: Settings) -> Write:
+    if settings.log_level in ("warning", "error"):
+        return lambda _: None
+    return line_writer(sys.stderr, as_json=settings.log_format == "json")
 
 
 def _url_rules(settings: Settings) -> Rules:

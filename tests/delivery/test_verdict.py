@@ -68,7 +68,7 @@ ROWS = [
     Row("AUTH 535", connection(Phase.AUTH, 535), Outcome.CONNECTION, (None,), **ELSEWHERE),
     Row("MAIL 421", connection(Phase.MAIL, 421), Outcome.CONNECTION, (None,), **ELSEWHERE),
     Row("RCPT 421", connection(Phase.RCPT, 421, replies(421)), Outcome.CONNECTION, (None,), **ELSEWHERE),
-    Row("line lost early", connection(Phase.BODY, None, replies(250)), Outcome.CONNECTION, (None,), **ELSEWHERE),
+    Row("line lost", connection(Phase.BODY, None, replies(250)), Outcome.CONNECTION, (None,), **ELSEWHERE),
     Row(
         "RCPT 550, then 421: nothing was sent to anyone",
         connection(Phase.RCPT, 421, replies(550, 421)), Outcome.CONNECTION, (None, None), **ELSEWHERE,

@@ -71,7 +71,8 @@ DELIVERED = ended(Phase.DOT, Level.NONE, replies(250), reply(250))
 def server(id_: int = 1, **changes: Any) -> ServerFacts:
     values: dict[str, Any] = {
         "id": id_, "tenant_id": 1, "name": f"server-{id_}", "host": "127.0.0.1", "port": 25,
-        "tls_mode": "OFF", "auth_mechanism": "NONE", "username": None, "sealed_password": None, "priority": 1, "weight": 1,
+        "tls_mode": "OFF", "auth_mechanism": "NONE", "username": None, "sealed_password": None,
+        "priority": 1, "weight": 1,
         "max_connections": 4, "messages_per_second": None, "allowed_senders": frozenset(),
         "from_address": None, "from_name": None, "subject_prefix": None, "state": "ENABLED",
     }  # fmt: skip

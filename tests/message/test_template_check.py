@@ -23,7 +23,8 @@ TEMPLATES = [
     CompiledTemplate(Content("Hi", PAGE, "own text %name%")),
 ]
 VALUES = st.one_of(
-    st.sampled_from(["", "Ann", "a\nb", "javascript:alert(1)", "https://x.test", "<b>", '<a href="data:x">', "长" * 500]),
+    st.sampled_from(["", "Ann", "a\nb", "javascript:alert(1)", "https://x.test", "<b>", "长" * 500]),
+    st.just('<a href="data:x">'),
     st.text(max_size=20),
     st.none(),
     st.floats(allow_nan=True),

@@ -6,6 +6,7 @@ import click
 import uvloop
 
 from postroom_server.cli.logs import configure
+from postroom_server.cli.memory import settle_memory
 from postroom_server.cli.setting_flags import all_flags
 from postroom_server.settings import Loaded
 
@@ -18,4 +19,4 @@ def serve(loaded: Loaded) -> None:
     from postroom_server import assembly
 
     configure(loaded.settings)
-    uvloop.run(assembly.serve(loaded.settings))
+    uvloop.run(assembly.serve(loaded.settings, on_ready=lambda _: settle_memory()))

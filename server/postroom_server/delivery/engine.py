@@ -37,6 +37,7 @@ class EngineSettings:
     capacity: int = 512  # deliveries leased at a time
     server_slots: int = 16  # connections to a server that names no number
     poll_seconds: float = 0.25
+    gather_seconds: float = 0.005
     store_pause_seconds: float = 1.0  # after the database did not answer
 
 
@@ -156,6 +157,9 @@ class Engine:
                 await self._awake.wait()
         except TimeoutError:
             return
+        if not self._stopping:
+            # What comes within a moment is leased together: under load, calls come by the hundred.
+            await asyncio.sleep(self._settings.gather_seconds)
 
     async def _lease(self) -> int:
         held = dict.fromkeys(Lane, 0)

@@ -59,7 +59,7 @@ class Letters:
         )
 
     def without_code(self, leased: Leased, transaction: Transaction) -> Transaction:
-        """The transaction as it may be stored: some servers quote the subject they refuse (security.md D4)."""
+        """The transaction as it may be stored: some servers quote what they refuse (security.md D4)."""
         code = self._code(leased) if leased.code_seed is not None else None
         if code is None:
             return transaction

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,6 +30,7 @@ from postroom_server.store.models import (
     RecipientState,
     Role,
 )
+from postroom_server.store.randomness import randomness
 from postroom_server.store.statement import Insert, insert
 
 Row = tuple[Any, ...]
@@ -216,4 +216,4 @@ def _sender_user(named: int | None, caller: Caller) -> int:
 
 
 def _message_id(delivery_id: int, domain: str) -> str:
-    return f"{delivery_id:x}.{os.urandom(8).hex()}@{domain}"
+    return f"{delivery_id:x}.{randomness.take(8).hex()}@{domain}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from collections.abc import Callable, Mapping
 
 from postroom_server.clock import Millis
@@ -20,6 +19,7 @@ from postroom_server.store.facts import ServerFacts, TenantFacts
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Known
 from postroom_server.store.models import Lane, TemplateKind
+from postroom_server.store.randomness import ordered_uuid
 from postroom_server.store.suppressed import Listed
 
 
@@ -90,7 +90,7 @@ class Planner:
             ids=iter(ids),
             tenant_id=tenant.id,
             caller=caller,
-            out_id=draft.out_id or f"INNER-{uuid.uuid4()}",
+            out_id=draft.out_id or f"INNER-{ordered_uuid(now)}",
             sender=sender,
             template=template,
             language=language,

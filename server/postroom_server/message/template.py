@@ -235,7 +235,9 @@ class CompiledTemplate:
 
     def _escaped(self, values: Mapping[str, str]) -> dict[str, str]:
         if self._raw:
-            return {key: value if key in self._raw else entities.escape(value) for key, value in values.items()}
+            return {
+                key: value if key in self._raw else entities.escape(value) for key, value in values.items()
+            }
         return {key: entities.escape(value) for key, value in values.items()}
 
     def _check_links(self, parts: Parts, escaped: Mapping[str, str]) -> None:

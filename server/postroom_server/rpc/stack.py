@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from postroom_server.clock import Clock
 from postroom_server.mail.caller import Scope
-from postroom_server.rpc.access import AccessLog
+from postroom_server.rpc.access import AccessLog, Write
 from postroom_server.rpc.authentication import Authenticate, Authentication, TrustsGateway
 from postroom_server.rpc.deadline import Deadline
 from postroom_server.rpc.failures import Failures
@@ -28,10 +28,11 @@ def stack(
     failures: Failures | None = None,
     trusts_gateway: TrustsGateway | None = None,
     default_deadline: timedelta = timedelta(seconds=30),
+    access_lines: Write | None = None,
 ) -> list[Layer]:
     """What stands above `answer_refusals` sees how a call ended; what stands below may raise refusals."""
     return [
-        AccessLog(clock),
+        AccessLog(clock, access_lines),
         metrics,
         answer_refusals,
         Deadline(default_deadline),
