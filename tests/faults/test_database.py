@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from acceptance.world import until
@@ -39,9 +40,21 @@ async def test_postgresql_is_stopped_under_traffic_and_started_again(
             await until(is_refused)
             await asyncio.sleep(seconds)
             before = len(peer.messages)
-            await asyncio.to_thread(own_postgresql.start)
+            await start_again(own_postgresql)
             await peer.until(lambda: len(peer.messages) >= before + 20)
         (await ledger.balance()).check()
         assert process.is_running
         assert {retry_after(refusal) for refusal in ledger.refusals} == {1.0}
         assert await process.stop() == 0
+
+
+async def start_again(server: PostgresqlServer) -> None:
+    """Seldom, on a busy machine, PostgreSQL exits when it is started right after a stop; then once more."""
+    for pause in (1.0, 3.0):
+        try:
+            await asyncio.to_thread(server.start)
+        except psycopg.OperationalError:
+            await asyncio.sleep(pause)
+        else:
+            return
+    await asyncio.to_thread(server.start)

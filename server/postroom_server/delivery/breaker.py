@@ -45,14 +45,17 @@ class Breaker:
         return state is BreakerState.CLOSED
 
     def record(self, transaction: Transaction, start: Millis, now: Millis) -> None:
-        """Learns from how a transaction ended that was begun at `start`."""
+        """Learns from how a transaction ended that was begun at `start`.
+
+        A line that is lost after the dot is the server's failure too, and the one that makes copies.
+        """
         if self.openings and start < self.opened_time:
             # Begun before the breaker opened: of sixteen connections that fail together, one is news.
             return
         self.probing = False
         if transaction.level is Level.LOCAL:
             return
-        if transaction.level is not Level.CONNECTION:
+        if transaction.level not in (Level.CONNECTION, Level.AMBIGUOUS):
             self.failures = self.openings = 0
             self.phase, self.reply = None, ""
             return

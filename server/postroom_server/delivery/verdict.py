@@ -76,7 +76,7 @@ def judge(
             stay = tuple((r.id, transaction.verdict(i)) for i, r in enumerate(leased.open_recipients))
             return Verdict(Outcome.CONNECTION, (), stay, Next.READY, now, may_fail_over=True)
         case Level.AMBIGUOUS:
-            return _ambiguous(leased, transaction, now)
+            return _ambiguous(leased, transaction, now, uniform)
         case _:
             return _spoken(leased, transaction, now, uniform)
 
@@ -112,9 +112,13 @@ def judge_without_server(leased: Leased, state: RecipientState, outcome: Outcome
     )
 
 
-def _ambiguous(leased: Leased, transaction: Transaction, now: Millis) -> Verdict:
+def _ambiguous(
+    leased: Leased, transaction: Transaction, now: Millis, uniform: Callable[[float, float], float]
+) -> Verdict:
     """The dot was written and no verdict came. Whoever must not get a second copy ends as UNKNOWN."""
     ends = leased.at_most_once or leased.email.is_code
+    # Each of these may have been a copy: they grow as far apart as any other retry.
+    wait = retry.delay(leased.tries + 1, is_code=leased.email.is_code, uniform=uniform)
     settled: list[Settled] = []
     stay: list[tuple[int, Reply | None]] = []
     for recipient, reply in zip(leased.open_recipients, transaction.replies, strict=True):
@@ -130,7 +134,7 @@ def _ambiguous(leased: Leased, transaction: Transaction, now: Millis) -> Verdict
         tuple(settled),
         tuple(stay),
         Next.READY if stay else Next.DONE,
-        min(now + retry.AFTER_AMBIGUOUS, leased.expire_time),
+        min(now + max(retry.AFTER_AMBIGUOUS, wait), leased.expire_time),
         counts_as_try=True,
         refused_count=sum(s.state is RecipientState.REFUSED for s in settled),
     )

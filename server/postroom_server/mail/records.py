@@ -141,7 +141,8 @@ def _fields(tenant_id: int) -> Fields:
     of_tenant: Any = Recipient.tenant_id == tenant_id
     address = Related(
         id_column=Email.id,
-        related=Recipient.select(Recipient.email_id).where(of_tenant),
+        related=Recipient.select(Recipient.email_id),
+        of_tenant=of_tenant,
         of_row=Recipient.email_id == Email.id,
         field=Field(Type.STRING, Recipient.address),
     )

@@ -1,30 +1,28 @@
 """The look at the finished bytes (security.md A2): has the mail the headers it should, and nothing more?
 
-Composition already encodes whatever could break out. This asks the bytes themselves, without trusting how
+And do sender, recipients and subject read as they were meant? Composition already encodes whatever could break out. This asks the bytes themselves, without trusting how
 they were made.
 """
 
 from __future__ import annotations
 
-import binascii
 import re
 
+from postroom_server.message import reading
 from postroom_server.message.letter import Letter
-from postroom_server.message.unsafe import UnsafeContent
+from postroom_server.message.unsafe import UnsafeContent, check_text
 
 _MAX_LINE = 998
 _BARE_CR = re.compile(rb"\r(?!\n)")
 _BARE_LF = re.compile(rb"\n(?<!\r\n)")
-_ENCODED_WORD = re.compile(rb"=\?utf-8\?([bq])\?([!->@-~]*)\?=")
-_LINE_END = re.compile(rb"[\r\n]")
-_Q_LINE_END = re.compile(rb"=0[ADad]")
 
 
 def check_finished(message: bytes, letter: Letter) -> None:
     """Raises UnsafeContent unless `message` has exactly the headers of `letter` and well-formed lines.
 
     Every CR is followed by LF and every LF preceded by CR, there is no NUL, no line is longer than 998
-    octets, all is ASCII unless an address needs SMTPUTF8, and no encoded-word hides a line end.
+    octets, all is ASCII unless an address needs SMTPUTF8, no encoded-word hides a control character, and
+    the sender, the recipients and the subject read as the letter has them.
     """
     if _BARE_CR.search(message) or _BARE_LF.search(message):
         raise UnsafeContent("message", "has a CR or LF that is no line end")
@@ -34,37 +32,67 @@ def check_finished(message: bytes, letter: Letter) -> None:
         raise UnsafeContent("message", "has octets beyond ASCII")
     _check_line_lengths(message)
     head_end = message.find(b"\r\n\r\n")
-    head = message[:head_end]
-    names = [line.partition(b":")[0] for line in head.split(b"\r\n") if not line.startswith((b" ", b"\t"))]
+    try:
+        head = reading.unfold(message[:head_end].decode())
+    except UnicodeDecodeError:
+        raise UnsafeContent("message", "has a header that is not UTF-8") from None
+    names: list[str] = []
+    values: list[str] = []
+    for line in head.split("\r\n"):
+        name, colon, value = line.partition(":")
+        names.append(name + colon)
+        values.append(value.lstrip(" \t"))
     expected = _expected_names(letter)
-    if head_end < 0 or (names != expected and names != [*expected, b"Content-Transfer-Encoding"]):
+    if head_end < 0 or (names != expected and names != [*expected, "Content-Transfer-Encoding:"]):
         raise UnsafeContent("message", "does not have the headers it should have")
-    if b"=?" in head and _hides_something(head):
+    if "=?" in head and _hides_something(head):
         raise UnsafeContent("message", "has a header that decodes to something else")
+    _check_reading(values, letter)
 
 
-def _hides_something(head: bytes) -> bool:
-    """Tells whether an encoded-word is not one of ours, or decodes to a line end."""
-    if b"=?" in _ENCODED_WORD.sub(b"", head):
+def _hides_something(head: str) -> bool:
+    """Tells whether an encoded-word is not one of ours, or decodes to a control character."""
+    if "=?" in reading.ENCODED_WORD.sub("", head):
         return True
-    for encoding, payload in _ENCODED_WORD.findall(head):
-        if encoding == b"q":
-            if _Q_LINE_END.search(payload):
-                return True
-        elif _LINE_END.search(binascii.a2b_base64(payload)):
+    for encoding, payload in reading.ENCODED_WORD.findall(head):
+        text = reading.read_word(encoding, payload)
+        if text is None or check_text(text):
             return True
     return False
 
 
-def _expected_names(letter: Letter) -> list[bytes]:
-    names = [b"Date", b"From", b"To"]
+def _check_reading(values: list[str], letter: Letter) -> None:
+    """Reads the headers back. `values` are in the order of `_expected_names`."""
+    following = iter(values)
+    next(following)  # Date
+    sender = reading.read_mailbox(next(following))
+    if sender is None or sender[1] != letter.from_address:
+        raise _misread("from_address")
+    if sender[0] != letter.from_name:
+        raise _misread("from_name")
+    if reading.read_addresses(next(following)) != letter.to:
+        raise _misread("to")
+    if letter.cc and reading.read_addresses(next(following)) != letter.cc:
+        raise _misread("cc")
+    if letter.reply_to and reading.read_addresses(next(following)) != letter.reply_to:
+        raise _misread("reply_to")
+    if reading.read_text(next(following)) != letter.subject:
+        raise _misread("subject")
+
+
+def _misread(field: str) -> UnsafeContent:
+    return UnsafeContent(field, "reads differently in the finished message")
+
+
+def _expected_names(letter: Letter) -> list[str]:
+    names = ["Date:", "From:", "To:"]
     if letter.cc:
-        names.append(b"Cc")
+        names.append("Cc:")
     if letter.reply_to:
-        names.append(b"Reply-To")
-    names += (b"Subject", b"Message-ID")
-    names += [name.encode("ascii") for name, _ in letter.headers]
-    names += (b"MIME-Version", b"Content-Type")
+        names.append("Reply-To:")
+    names += ("Subject:", "Message-ID:")
+    names += [f"{name}:" for name, _ in letter.headers]
+    names += ("MIME-Version:", "Content-Type:")
     return names
 
 

@@ -145,11 +145,13 @@ class Field:
 class Related:
     """A field of rows that belong to the listed row: it holds when it holds for any of them.
 
-    `related` selects the listed row's id from the belonging rows; `of_row` narrows it to one listed row.
+    `related` selects the listed row's id from the belonging rows, `of_tenant` narrows them to those that a
+    search may find, `of_row` to those of one listed row.
     """
 
     id_column: peewee.Field
     related: Any
+    of_tenant: Any
     of_row: Any
     field: Field
 
@@ -167,10 +169,12 @@ class Related:
             present = peewee.fn.EXISTS(self.related.where(self.of_row))
             return ~present if operator is Operator.IS_NULL else present
         rows = self.related.where(self.field.condition(positive, operands))
-        if positive is not operator:
-            return ~peewee.fn.EXISTS(rows.where(self.of_row))
-        if operator is Operator.CONTAINS:
-            return peewee.fn.EXISTS(rows.where(self.of_row))
+        if positive is not operator or operator is Operator.CONTAINS:
+            # Row by row. The tenant is left out: SQLite would take its index and walk the tenant's rows
+            # for every listed row.
+            found = peewee.fn.EXISTS(rows.where(self.of_row))
+            return found if positive is operator else ~found
+        rows = rows.where(self.of_tenant)
         # An index finds these: the few listed rows come from there, not from a walk over all.
         if is_postgresql() and operator in (Operator.EQUAL, Operator.IN):
             # As an array: in a join the planner may still begin with the walk.

@@ -28,6 +28,8 @@ def migrate(database: peewee.Database) -> list[str]:
     if not isinstance(database, peewee.PostgresqlDatabase):
         return list(runner.up())
     execute: Any = database.execute_sql
+    # A migration takes as long as it takes, and the turn before it too.
+    execute("SET statement_timeout = 0")
     execute("SELECT pg_advisory_lock(%s)", (_ADVISORY_LOCK,))
     try:
         return list(runner.up())

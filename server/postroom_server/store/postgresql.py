@@ -15,6 +15,7 @@ import structlog
 from psycopg.pq import TransactionStatus
 
 from postroom_server.refusals import Reason, Refusal
+from postroom_server.store.giving_up import Reading
 from postroom_server.store.models.base import bound
 from postroom_server.store.unit import RETRY_SOON, LostRaceError, Store, follow, unavailable
 
@@ -25,10 +26,25 @@ log = structlog.get_logger()
 _TROUBLES = (psycopg.OperationalError, psycopg.InterfaceError, peewee.OperationalError, peewee.InterfaceError)
 _RACE_LOST = (LostRaceError, psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 _RACES = 5
+# Longer than any call waits; a statement that takes so long has nobody who wants its answer.
+STATEMENT_SECONDS = 60
+# After a fail-over the old server does not even hang up: without these TCP takes a quarter of an hour.
+_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
 
 
 def postgresql_database(url: str) -> peewee.PostgresqlDatabase:
-    return peewee.PostgresqlDatabase(url, prefer_psycopg3=True, connect_timeout=5)
+    """A handle whose connections notice within seconds that the other end has gone silent."""
+    options: dict[str, Any] = dict(_PATIENCE)
+    if "options=" not in url:
+        options["options"] = f"-c statement_timeout={STATEMENT_SECONDS}s"
+    return peewee.PostgresqlDatabase(url, prefer_psycopg3=True, **options)
 
 
 class PostgresqlStore(Store):
@@ -38,6 +54,7 @@ class PostgresqlStore(Store):
         self._database = database
         self._opened: set[psycopg.Connection[Any]] = set()
         self._closing = False
+        self._under_way: set[Reading] = set()
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="store")
         self._queue_limit = queue_limit
         self._waiting = 0
@@ -50,15 +67,33 @@ class PostgresqlStore(Store):
 
     async def read(self, unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         view = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        return await self._submit(view, functools.partial(unit, *args, **kwargs), None)
+        reading = Reading()
+        self._under_way.add(reading)
+        run = functools.partial(unit, *args, **kwargs)
+        try:
+            return await self._submit(view, run, None, reading)
+        except asyncio.CancelledError:
+            # Asking the server takes a round trip, which the loop does not wait for.
+            asyncio.get_running_loop().run_in_executor(None, reading.give_up)
+            raise
+        finally:
+            self._under_way.discard(reading)
 
     def close(self) -> None:
         self._closing = True
+        for reading in tuple(self._under_way):
+            reading.give_up()
         self._pool.shutdown(wait=True)
         while self._opened:
             self._opened.pop().close()
 
-    async def _submit(self, begin: str, run: Callable[[], T], after: Callable[[T], None] | None) -> T:
+    async def _submit(
+        self,
+        begin: str,
+        run: Callable[[], T],
+        after: Callable[[T], None] | None,
+        reading: Reading | None = None,
+    ) -> T:
         if self._closing:
             raise unavailable("the store is closing")
         if self._waiting >= self._queue_limit:
@@ -66,18 +101,26 @@ class PostgresqlStore(Store):
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._transact, begin, run, after
+                self._pool, self._transact, begin, run, after, reading or Reading()
             )
         finally:
             self._waiting -= 1
 
     # A thread of the pool from here on.
 
-    def _transact(self, begin: str, run: Callable[[], T], after: Callable[[T], None] | None) -> T:
+    def _transact(
+        self, begin: str, run: Callable[[], T], after: Callable[[T], None] | None, reading: Reading
+    ) -> T:
         for _ in range(_RACES):
             connection = self._begin(begin)
             try:
-                result = run()
+                if not reading.begin(connection.cancel):
+                    raise unavailable("the caller has gone")
+                try:
+                    result = run()
+                finally:
+                    # From here on a cancel would meet somebody else's statement.
+                    reading.end()
                 _check_open(connection)
                 connection.execute("COMMIT")
             except BaseException as error:

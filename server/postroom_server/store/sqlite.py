@@ -20,6 +20,7 @@ import peewee
 import structlog
 
 from postroom_server.refusals import Reason, Refusal
+from postroom_server.store.giving_up import Reading
 from postroom_server.store.models.base import bound
 from postroom_server.store.unit import RETRY_SOON, Store, follow, resolve, unavailable
 
@@ -78,13 +79,14 @@ class _Unit:
 class SqliteStore(Store):
     """Runs write units in groups: one BEGIN IMMEDIATE, a savepoint each, one synced COMMIT for all."""
 
-    def __init__(self, database: peewee.SqliteDatabase, *, readers: int = 2, queue_limit: int = 8192) -> None:
+    def __init__(self, database: peewee.SqliteDatabase, *, readers: int = 4, queue_limit: int = 8192) -> None:
         self._database = database
         self._reading: set[sqlite3.Connection] = set()
         self._queue: collections.deque[_Unit] = collections.deque()
         self._queue_limit = queue_limit
         self._waiting = threading.Condition()
         self._closing = False
+        self._under_way: set[Reading] = set()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-reader")
         self._writer = threading.Thread(target=self._write_groups, name="store-writer", daemon=True)
         self._writer.start()
@@ -98,14 +100,26 @@ class SqliteStore(Store):
     async def read(self, unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._closing:
             raise unavailable("the store is closing")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._read, functools.partial(unit, *args, **kwargs))
+        if len(self._under_way) >= self._queue_limit:
+            raise Refusal(Reason.OVERLOADED, "too many reads wait for the database", retry_after=RETRY_SOON)
+        reading = Reading()
+        self._under_way.add(reading)
+        run = functools.partial(unit, *args, **kwargs)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, reading, run)
+        except asyncio.CancelledError:
+            reading.give_up()
+            raise
+        finally:
+            self._under_way.discard(reading)
 
     def close(self) -> None:
         with self._waiting:
             self._closing = True
             self._waiting.notify()
         self._writer.join()
+        for reading in tuple(self._under_way):
+            reading.give_up()
         self._readers.shutdown(wait=True)
         while self._reading:
             self._reading.pop().close()
@@ -124,9 +138,11 @@ class SqliteStore(Store):
             self._waiting.notify()
         return await future
 
-    def _read(self, run: Callable[[], T]) -> T:
+    def _read(self, reading: Reading, run: Callable[[], T]) -> T:
         try:
             connection = bound.connection()
+            if not reading.begin(connection.interrupt):
+                raise unavailable("the caller has gone")
             if connection not in self._reading:
                 connection.execute("PRAGMA query_only=1")
                 self._reading.add(connection)
@@ -134,10 +150,14 @@ class SqliteStore(Store):
             try:
                 return run()
             finally:
+                # From here on an interrupt would meet somebody else's statement.
+                reading.end()
                 if connection.in_transaction:
                     connection.execute("COMMIT")
         except (sqlite3.OperationalError, peewee.OperationalError) as error:
             raise _as_refusal(error) from error
+        finally:
+            reading.end()
 
     # The writer thread from here on.
 
@@ -248,6 +268,8 @@ def _as_refusal(error: BaseException) -> BaseException:
     if "disk is full" in text:
         log.error("store_disk_full", error=text)
         return Refusal(Reason.DISK_FULL, "the database's disk is full", retry_after=RETRY_SOON)
+    if "interrupted" in text:
+        return unavailable("the read was given up")
     if "locked" in text or "busy" in text or "disk I/O" in text or "unable to open" in text:
         log.error("store_unavailable", error=text)
         return unavailable("the database does not answer")
