@@ -34,6 +34,7 @@ from postroom_server.mail.events import Events
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.page_token import PageTokens
 from postroom_server.mail.recipients import Recipients
+from postroom_server.mail.recognition import Tokens
 from postroom_server.mail.records import Records
 from postroom_server.mail.rendering import Rendering
 from postroom_server.mail.retries import Retries
@@ -81,6 +82,7 @@ class Parts:
     url_rules: Rules
     preparing: Preparing
     endpoints: Endpoints
+    tokens: Tokens
     engine: Engine
     owner: int  # of leases made here
 
@@ -151,7 +153,7 @@ def _email(parts: Parts) -> EmailServicer:
             Recipients(parts.pages),
             Changes(clock, limits),
             events,
-            EventStream(store, events, clock, bell=bell, poll=poll),
+            EventStream(store, events, clock, is_in_force=parts.tokens.is_in_force, bell=bell, poll=poll),
             parts.engine.cancel,
         ),
         CodeChecks(clock, parts.mint, CodeMaker(parts.database.key), limits),

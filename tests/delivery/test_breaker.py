@@ -144,3 +144,10 @@ def test_it_says_what_it_last_heard() -> None:
     breaker = Breaker()
     fail(breaker, how=WRONG_PASSWORD)
     assert (breaker.phase, breaker.reply) == (Phase.AUTH, "said")
+
+
+def test_a_line_lost_behind_the_dot_is_a_failure_too() -> None:
+    breaker = Breaker()
+    fail(breaker, 4)
+    fail(breaker, how=ended(Phase.DOT, Level.AMBIGUOUS))
+    assert breaker.state(NOON) is OPEN

@@ -212,3 +212,13 @@ def test_no_server_is_asked_for_expired_mail() -> None:
     verdict = judge_without_server(leased(2), RecipientState.EXPIRED, Outcome.ABANDONED, NOON)
     assert (verdict.next, verdict.open) == (Next.DONE, ())
     assert [one.state for one in verdict.settled] == [RecipientState.EXPIRED] * 2
+
+
+@pytest.mark.parametrize(
+    ("tries", "wait"), [(0, 5 * MINUTE), (2, 5 * MINUTE), (3, 8 * MINUTE), (5, 32 * MINUTE), (9, 4 * HOUR)]
+)
+def test_ambiguous_mail_waits_longer_each_time(tries: int, wait: Millis) -> None:
+    # Every attempt may have been a copy.
+    lost = ended(Phase.DOT, Level.AMBIGUOUS, replies(250))
+    verdict = judge(leased(1, tries=tries), lost, now=NOON, uniform=middle)
+    assert verdict.run_at == NOON + wait

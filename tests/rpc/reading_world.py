@@ -59,7 +59,7 @@ class ReadingWorld:
         tokens = PageTokens(opened.key.derive("page-tokens"))
         events = Events(self.cursors)
         self.stream = EventStream(
-            opened.store, events, clock, bell=self.bell,
+            opened.store, events, clock, is_in_force=_is_in_force, bell=self.bell,
             poll=timedelta(milliseconds=20), stall=timedelta(milliseconds=300),
         )  # fmt: skip
         self.services = Services(
@@ -111,3 +111,7 @@ async def reading(opened: OpenDatabase, transport: str) -> AsyncIterator[Reading
     await world.reach(transport)
     yield world
     await world.close()
+
+
+async def _is_in_force(token: str) -> bool:
+    return await _authenticate(token) is not None

@@ -7,10 +7,12 @@ import hashlib
 import time
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 
 from fakes import ManualClock
-from postroom.v1 import token_pb2
+from postroom.v1 import email_service_pb2, email_service_pb2_grpc, token_pb2
 from postroom_server.clock import MINUTE
 from postroom_server.mail.caller import Scope
 from postroom_server.store.models import ALL, Token
@@ -84,3 +86,24 @@ async def test_e1_guesses_are_no_tokens(served: Served, guess: str) -> None:
         told = await served.call("EmailService.ListEmails", None, metadata=(("authorization", header),))
         assert told.code == "UNAUTHENTICATED", wrong
     assert len(await served.store.read(lambda: list(Token.select()))) == 1
+
+
+async def test_e1_a_stream_ends_with_its_token(served: Served) -> None:
+    admin = await served.token("admin", ACME, {Scope.ADMIN, Scope.READ})
+    told = await served.call(
+        "TokenService.CreateToken",
+        admin,
+        token=token_pb2.Token(name="lost", scopes=[token_pb2.TOKEN_SCOPE_READ]),
+    )
+    lost, token_id = told.message.secret, told.message.token.id
+    stub = email_service_pb2_grpc.EmailServiceStub(served.socket)
+    stream = stub.WatchEvents(
+        email_service_pb2.WatchEventsRequest(), metadata=[("authorization", f"Bearer {lost}")]
+    )
+    assert (await stream.read()).HasField("heartbeat")
+    assert (await served.call("TokenService.RevokeToken", admin, id=token_id)).code == "OK"
+    async with asyncio.timeout(5):
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            while True:
+                await stream.read()
+    assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED

@@ -78,25 +78,33 @@ class Tokens:
 
         Raises RATE_LIMITED when the token has made its calls of the minute.
         """
+        entry = await self._look_up(credential)
+        if entry is None:
+            return None
+        if entry.rate is not None:
+            _refuse_hasty(entry.rate, self._clock.monotonic())
+        now = self._clock.now()
+        if now >= entry.use_due:
+            self._note_use(entry, now)
+        return entry.caller
+
+    async def is_in_force(self, credential: str) -> bool:
+        """Whether a call that was let in would still be: for streams, which outlive their first look."""
+        return await self._look_up(credential) is not None
+
+    async def _look_up(self, credential: str) -> _Entry | None:
         if self._clock.monotonic() >= self._fresh_until:
             await self._refresh()
         api_user, _, secret = credential.rpartition(":")
         secret_hash = hash_of(secret)
         entry = self._entries.get(secret_hash) or await self._find(secret_hash)
-        if entry is None:
-            return None
-        now = self._clock.now()
-        if now >= entry.expire_time:
+        if entry is None or self._clock.now() >= entry.expire_time:
             return None
         if (api_user or entry.api_user) and not hmac.compare_digest(
             api_user.encode(errors="replace"), entry.api_user
         ):
             return None
-        if entry.rate is not None:
-            _refuse_hasty(entry.rate, self._clock.monotonic())
-        if now >= entry.use_due:
-            self._note_use(entry, now)
-        return entry.caller
+        return entry
 
     async def close(self) -> None:
         """Writes down the last uses that are still to be written."""

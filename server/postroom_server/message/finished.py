@@ -1,7 +1,7 @@
 """The look at the finished bytes (security.md A2): has the mail the headers it should, and nothing more?
 
-And do sender, recipients and subject read as they were meant? Composition already encodes whatever could break out. This asks the bytes themselves, without trusting how
-they were made.
+And do sender, recipients and subject read as they were meant? Composition already encodes whatever could
+break out. This asks the bytes themselves, without trusting how they were made.
 """
 
 from __future__ import annotations

@@ -73,6 +73,11 @@ class Authentication:
         return await self._trusts_gateway(token)
 
 
+def credential_of(call: Call) -> str:
+    """What an authenticated call showed."""
+    return _bearer(call.metadata.get("authorization"))
+
+
 def _bearer(header: str | bytes | None) -> str:
     scheme, _, token = header.partition(" ") if isinstance(header, str) else ("", "", "")
     if scheme.lower() != "bearer" or not token:

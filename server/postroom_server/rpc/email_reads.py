@@ -15,7 +15,8 @@ from postroom_server.mail.events import Events
 from postroom_server.mail.recipients import Recipients
 from postroom_server.mail.records import Records
 from postroom_server.mail.tenancy import tenant_of
-from postroom_server.rpc.call import current_caller
+from postroom_server.rpc.authentication import credential_of
+from postroom_server.rpc.call import current_call, current_caller
 from postroom_server.rpc.convert.email_out import email_message, emails_response, recipients_response, view_of
 from postroom_server.rpc.convert.events import event_filter_of, events_response
 from postroom_server.rpc.convert.filters import page_request_of
@@ -128,7 +129,7 @@ class EmailReads(email_service_pb2_grpc.EmailServiceServicer):
             event_filter_of(request.filter),
             millis_of_duration(interval) if request.HasField("heartbeat_interval") else None,
         )
-        await self._event_stream.run(tenant_id, watch, context.write)
+        await self._event_stream.run(tenant_id, watch, context.write, credential_of(current_call()))
 
     def _notice(self, changed: Cancelled | Deleted) -> None:
         if changed.leased:

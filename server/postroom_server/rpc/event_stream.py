@@ -18,6 +18,8 @@ from postroom_server.rpc.convert.events import event_response, heartbeat_respons
 from postroom_server.store.unit import Store
 
 _PAGE = 200
+# A revoked token ends within seconds (security.md E1), its streams too.
+RECOGNISE_SECONDS = 1.0
 Write = Callable[[email_service_pb2.WatchEventsResponse], Awaitable[None]]
 
 
@@ -52,6 +54,7 @@ class EventStream:
         events: Events,
         clock: Clock,
         *,
+        is_in_force: Callable[[str], Awaitable[bool]],
         bell: Bell | None = None,
         poll: timedelta = timedelta(milliseconds=250),
         stall: timedelta = timedelta(seconds=30),
@@ -59,18 +62,23 @@ class EventStream:
         self._store = store
         self._events = events
         self._clock = clock
+        self._is_in_force = is_in_force
         self._bell = bell or Bell()
         self._poll = poll.total_seconds()
         self._stall = stall.total_seconds()
 
-    async def run(self, tenant_id: int, watch: Watch, write: Write) -> None:
-        """Writes events and signs of life until it is cancelled or its reader stalls."""
+    async def run(self, tenant_id: int, watch: Watch, write: Write, credential: str) -> None:
+        """Writes events and signs of life until it is cancelled, its reader stalls or its token ends."""
         loop = asyncio.get_running_loop()
         position = watch.position
         if position is None:
             position = await self._store.read(self._events.end, tenant_id)
         silent_from = float("-inf")  # the first sign of life goes out at once
+        checked_at = loop.time()
         while True:
+            if loop.time() - checked_at >= RECOGNISE_SECONDS:
+                await self._refuse_ended(credential)
+                checked_at = loop.time()
             if loop.time() - silent_from >= watch.heartbeat / 1000:
                 cursor = self._events.cursors.write(position)
                 await self._write(write, heartbeat_response(cursor, self._clock.now()))
@@ -83,6 +91,10 @@ class EventStream:
             if batch.at_end:
                 until_heartbeat = silent_from + watch.heartbeat / 1000 - loop.time()
                 await self._bell.wait(max(0.0, min(self._poll, until_heartbeat)))
+
+    async def _refuse_ended(self, credential: str) -> None:
+        if not await self._is_in_force(credential):
+            raise Refusal(Reason.TOKEN_INVALID, "the token was revoked or has expired")
 
     async def _write(self, write: Write, message: email_service_pb2.WatchEventsResponse) -> None:
         try:

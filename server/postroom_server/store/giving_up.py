@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+
+AGAIN_SECONDS = 0.02
 
 
 class Reading:
@@ -25,8 +28,15 @@ class Reading:
             self._interrupt = None
 
     def give_up(self) -> None:
-        """Safe from any thread, any number of times."""
+        """Returns when the read has ended. Blocks, so it is not for the event loop; safe from any thread."""
+        while self._interrupt_once():
+            # An interrupt between two statements meets neither: the next one is interrupted then.
+            time.sleep(AGAIN_SECONDS)
+
+    def _interrupt_once(self) -> bool:
         with self._lock:
             self._given_up = True
-            if self._interrupt is not None:
-                self._interrupt()
+            if self._interrupt is None:
+                return False
+            self._interrupt()
+            return True

@@ -73,7 +73,6 @@ class PostgresqlStore(Store):
         try:
             return await self._submit(view, run, None, reading)
         except asyncio.CancelledError:
-            # Asking the server takes a round trip, which the loop does not wait for.
             asyncio.get_running_loop().run_in_executor(None, reading.give_up)
             raise
         finally:

@@ -108,7 +108,7 @@ class SqliteStore(Store):
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, reading, run)
         except asyncio.CancelledError:
-            reading.give_up()
+            asyncio.get_running_loop().run_in_executor(None, reading.give_up)
             raise
         finally:
             self._under_way.discard(reading)
