@@ -9,7 +9,7 @@ import pytest
 
 from delivery.values import ended, leased, middle, replies, reply
 from fakes import NOON
-from postroom_server.clock import MINUTE, SECOND
+from postroom_server.clock import HOUR, MINUTE, SECOND, Millis
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.verdict import (
     Next,

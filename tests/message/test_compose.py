@@ -260,7 +260,8 @@ def test_smtputf8_is_asked_for_by_local_parts_alone() -> None:
     assert b"\r\nTo: a@xn--fsqu00a.xn--fiqs8s\r\n" in domain_only.message
     assert local.smtputf8
     assert "\r\nTo: 李雷@xn--fsqu00a.xn--fiqs8s, b@c.co\r\n".encode() in local.message
-    check_finished(local.message, _letter(to=("李雷@xn--fsqu00a.xn--fiqs8s", "b@c.co")))
+    names = ("李雷@xn--fsqu00a.xn--fiqs8s", "b@c.co")
+    check_finished(local.message, _letter(to=names, subject="您好"))
 
 
 def test_a_boundary_stands_in_no_part() -> None:
