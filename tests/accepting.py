@@ -39,7 +39,12 @@ class Accepting(Configuration):
     """`accept(draft)` is what SendEmail does after reading its request."""
 
     def __init__(
-        self, opened: OpenDatabase, limits: Limits | None = None, data_folder: Path | None = None
+        self,
+        opened: OpenDatabase,
+        limits: Limits | None = None,
+        data_folder: Path | None = None,
+        *,
+        cc_every_copy: bool = False,
     ) -> None:
         super().__init__(opened, ManualClock(), limits)
         limits = limits or Limits()
@@ -52,6 +57,7 @@ class Accepting(Configuration):
             limits,
             default_language="en",
             code_key_id=opened.key.key_id,
+            cc_every_copy=cc_every_copy,
         )
 
     async def add_server(self, tenant_id: int = ACME, name: str = "main", **form: Any) -> ServerRecord:

@@ -128,6 +128,7 @@ def _email(parts: Parts) -> EmailServicer:
         default_language=parts.settings.default_language,
         code_key_id=parts.database.key.key_id,
         url_rules=parts.url_rules,
+        cc_every_copy=parts.settings.cc_every_copy,
     )
     bell = Bell()
     loop = asyncio.get_running_loop()

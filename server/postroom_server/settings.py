@@ -109,6 +109,9 @@ class Settings(BaseSettings):
         None,
         description="Authorities whose certificates SMTP servers may have, PEM. Unset: the system's.",
     )
+    cc_every_copy: bool = Field(
+        False, description="Whether Cc and Bcc get every separate copy of an email, not the first alone."
+    )
     attachment_http: bool = Field(
         False, description="Whether attachments are fetched over plain http too; https alone is safe."
     )

@@ -330,3 +330,31 @@ async def test_the_plan_of_a_preview_stores_nothing(world: Accepting) -> None:
     plan = await world.store.read(world.acceptance.plan, AUTHOR, checked)
     assert (plan.sender.address, len(plan.copies)) == (FROM, 1)
     assert await world.counts() == before
+
+
+def test_cc_travels_with_every_copy_where_the_setting_says_so() -> None:
+    copies = split(
+        ("a@x.test", "b@x.test"), ("c@x.test",), ("d@x.test",), CopyMode.SEPARATE, cc_every_copy=True
+    )
+    beside = ((Role.CC, "c@x.test"), (Role.BCC, "d@x.test"))
+    assert [copy.recipients for copy in copies] == [
+        ((Role.TO, "a@x.test"), *beside),
+        ((Role.TO, "b@x.test"), *beside),
+    ]
+
+
+@pytest.mark.parametrize("most", [4, 3])
+async def test_copies_of_copies_are_counted(opened: OpenDatabase, most: int) -> None:
+    limits = dataclasses.replace(Limits(), batch_recipients=most)
+    world = Accepting(opened, limits, cc_every_copy=True)
+    await world.fill()
+    await world.add_server()
+    mail = draft(to=("a@x.test", "b@x.test"), cc=("c@x.test",))
+    if most == 3:
+        refused = await refusal_of(world.accept(mail))
+        assert [violation.field for violation in refused.violations] == ["cc"]
+        return
+    await world.accept(mail)
+    (row,) = await world.rows(Email)
+    assert (row.recipient_count, row.open_count) == (4, 4)
+    assert len(await world.rows(Recipient)) == 4

@@ -53,13 +53,20 @@ class Acceptance:
         *,
         default_language: str,
         code_key_id: str,
+        cc_every_copy: bool = False,
         url_rules: Rules | None = None,
     ) -> None:
         self._clock = clock
         self._memory = memory
         self._admission = admission
         self._limits = limits
-        self._planner = Planner(mint, limits, default_language=default_language, code_key_id=code_key_id)
+        self._planner = Planner(
+            mint,
+            limits,
+            default_language=default_language,
+            code_key_id=code_key_id,
+            cc_every_copy=cc_every_copy,
+        )
         self._url_rules = url_rules or Rules.of()
         self._code_sends = CodeSends(limits)
         self._urgency = Urgency(clock, limits)

@@ -112,7 +112,7 @@ def build(
     body = draft.body
     custom = body if isinstance(body, CustomBody) else None
     email_id = next(ids)
-    count = checked.recipient_count
+    count = sum(len(copy.recipients) for copy in copies)
     email = (
         email_id, tenant_id, caller.token_id, _sender_user(draft.sender_user_id, caller), out_id,
         draft.biz_key or None, language, template.language if template else None,

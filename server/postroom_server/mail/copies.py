@@ -22,10 +22,18 @@ def split_masked(to: tuple[str, ...], cc: tuple[str, ...], bcc: tuple[str, ...])
     return (*own, Copy(extra)) if extra else own
 
 
-def split(to: tuple[str, ...], cc: tuple[str, ...], bcc: tuple[str, ...], mode: CopyMode) -> tuple[Copy, ...]:
-    """SHARED: one message for all. SEPARATE: one per To; Cc and Bcc travel with the first only."""
+def split(
+    to: tuple[str, ...],
+    cc: tuple[str, ...],
+    bcc: tuple[str, ...],
+    mode: CopyMode,
+    *,
+    cc_every_copy: bool = False,
+) -> tuple[Copy, ...]:
+    """SHARED: one message for all. SEPARATE: one per To; Cc and Bcc travel with the first, or with each."""
     extra = tuple((Role.CC, a) for a in cc) + tuple((Role.BCC, a) for a in bcc)
     if mode is CopyMode.SHARED or len(to) <= 1:
         return (Copy(tuple((Role.TO, a) for a in to) + extra),)
     first = Copy(((Role.TO, to[0]), *extra))
-    return (first, *(Copy(((Role.TO, a),)) for a in to[1:]))
+    beside = extra if cc_every_copy else ()
+    return (first, *(Copy(((Role.TO, a), *beside)) for a in to[1:]))

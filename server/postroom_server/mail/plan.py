@@ -14,7 +14,7 @@ from postroom_server.mail.draft import Draft, TemplateBody
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.senders import Sender, resolve_sender
 from postroom_server.mail.template_choice import ChosenTemplate, choose_template
-from postroom_server.refusals import refuse_all
+from postroom_server.refusals import Violation, refuse_all
 from postroom_server.store.facts import ServerFacts, TenantFacts
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Known
@@ -43,11 +43,20 @@ class Plan:
 class Planner:
     """Makes plans. It reads what is known and writes nothing."""
 
-    def __init__(self, mint: IdMint, limits: Limits, *, default_language: str, code_key_id: str) -> None:
+    def __init__(
+        self,
+        mint: IdMint,
+        limits: Limits,
+        *,
+        default_language: str,
+        code_key_id: str,
+        cc_every_copy: bool,
+    ) -> None:
         self._mint = mint
         self._limits = limits
         self._default_language = default_language
         self._code_key_id = code_key_id
+        self._cc_every_copy = cc_every_copy
 
     def plan(
         self,
@@ -78,13 +87,17 @@ class Planner:
             # A code that comes when it is no longer asked for is of no use.
             validity = lifetime = self._validity(draft, template)
         else:
-            copies = split(checked.to, checked.cc, checked.bcc, draft.copy_mode)
+            copies = split(
+                checked.to, checked.cc, checked.bcc, draft.copy_mode, cc_every_copy=self._cc_every_copy
+            )
         lane = _lane(template)
         # Last of all: what is refused takes nothing of the tenant's share.
         if draft.has_verification or (draft.urgent and goes_ahead(tenant.id, tenant.limits)):
             lane = Lane.URGENT
         files = accepted_files.IDS_EACH * len(draft.files)
-        ids = self._mint.many(1 + 2 * len(copies) + checked.recipient_count + files)
+        recipients = sum(len(copy.recipients) for copy in copies)
+        _refuse_crowd(recipients, self._limits)
+        ids = self._mint.many(1 + 2 * len(copies) + recipients + files)
         rows = accepted_rows.build(
             checked,
             ids=iter(ids),
@@ -111,6 +124,13 @@ class Planner:
         """How long a code is valid: by the request, else by the template, else by the setting."""
         by_template = template.validity if template else None
         return draft.validity or by_template or self._limits.code_validity
+
+
+def _refuse_crowd(recipients: int, limits: Limits) -> None:
+    """With Cc on every copy the addresses multiply; one email is still one unit of work."""
+    if recipients > limits.batch_recipients:
+        found = f"{recipients} recipients over all copies; at most {limits.batch_recipients}"
+        refuse_all([Violation("cc", found)])
 
 
 def _lane(template: ChosenTemplate | None) -> Lane:
