@@ -18,6 +18,7 @@ from postroom_server.mail.accept import Accepted
 from postroom_server.mail.caller import Caller, Scope
 from postroom_server.mail.copies import Copy, split
 from postroom_server.mail.draft import CopyMode, CustomBody, File
+from postroom_server.mail.limits import Limits
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models import (
     Attachment,
