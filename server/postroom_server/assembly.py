@@ -157,6 +157,7 @@ class _Server:
                 metrics=Metrics(self._metrics_registry(), self._clock),
                 in_flight=self._in_flight,
                 authenticate=tokens.authenticate,
+                was_recognised=tokens.was_recognised,
                 scopes=SCOPES,
                 access_lines=_access_lines(settings),
             )

@@ -104,3 +104,13 @@ async def test_e1_a_stream_ends_with_its_token(served: Served) -> None:
     assert (await served.call("TokenService.RevokeToken", admin, id=token_id)).code == "OK"
     async with asyncio.timeout(5):
         assert await stream.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_e7_one_stale_token_does_not_lock_out_who_was_let_in_before(served: Served) -> None:
+    reader = await served.token("reader", ACME, {Scope.READ})
+    newcomer = await served.token("newcomer", ACME, {Scope.READ})
+    assert (await served.call("EmailService.ListEmails", reader)).code == "OK"
+    told = [await served.call("EmailService.ListEmails", "pr_stale") for _ in range(25)]
+    assert told[-1].reason == "RATE_LIMITED"
+    assert (await served.call("EmailService.ListEmails", reader)).code == "OK"
+    assert (await served.call("EmailService.ListEmails", newcomer)).reason == "RATE_LIMITED"

@@ -64,6 +64,7 @@ class Tokens:
         self._store = store
         self._clock = clock
         self._entries: dict[bytes, _Entry] = {}
+        self._recognised: set[bytes] = set()
         self._generation = -1
         self._fresh_until = float("-inf")
         self._refreshing: asyncio.Task[None] | None = None
@@ -87,6 +88,10 @@ class Tokens:
         if now >= entry.use_due:
             self._note_use(entry, now)
         return entry.caller
+
+    def was_recognised(self, credential: str) -> bool:
+        """Whether this secret has been a right one in this process; it may have ended since."""
+        return hash_of(credential.rpartition(":")[2]) in self._recognised
 
     async def is_in_force(self, credential: str) -> bool:
         """Whether a call that was let in would still be: for streams, which outlive their first look."""
@@ -154,6 +159,9 @@ class Tokens:
         if len(entries) >= _MOST_KEPT:
             entries.clear()
         entries[secret_hash] = entry
+        if len(self._recognised) >= _MOST_KEPT:
+            self._recognised.clear()
+        self._recognised.add(secret_hash)
         return entry
 
     def _entry(self, row: tuple[Any, ...]) -> _Entry:

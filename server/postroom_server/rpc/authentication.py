@@ -27,11 +27,17 @@ class Authentication:
     """
 
     def __init__(
-        self, authenticate: Authenticate, failures: Failures, *, trusts_gateway: TrustsGateway | None = None
+        self,
+        authenticate: Authenticate,
+        failures: Failures,
+        *,
+        trusts_gateway: TrustsGateway | None = None,
+        was_recognised: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._authenticate = authenticate
         self._failures = failures
         self._trusts_gateway = trusts_gateway
+        self._was_recognised = was_recognised
 
     def __call__(self, method: Method, proceed: Proceed) -> Proceed:
         if method.is_open:
@@ -40,7 +46,9 @@ class Authentication:
 
         async def authenticated(call: Call) -> Any:
             token = _bearer(call.metadata.get("authorization"))
-            if failures.any():
+            # One service with an old token must not lock out the others behind its address; and a guesser
+            # learns nothing from whose token is let through: nobody guesses one.
+            if failures.any() and not self._was_recognised(token):
                 self._refuse_blocked(await self._bucket(call))
             caller = await authenticate(token)
             if caller is None:
@@ -52,7 +60,7 @@ class Authentication:
         return authenticated
 
     def _refuse_blocked(self, bucket: str) -> None:
-        # A right token is refused, too, or else the answer would tell a guesser that it is right.
+        # A right token that is new here is refused, too: the answer must not tell a guesser that it is right.
         wait = self._failures.blocked_for(bucket)
         if wait is not None:
             raise Refusal(

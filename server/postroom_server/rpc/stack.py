@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from postroom_server.clock import Clock
@@ -27,6 +27,7 @@ def stack(
     scopes: Mapping[str, Scope],
     failures: Failures | None = None,
     trusts_gateway: TrustsGateway | None = None,
+    was_recognised: Callable[[str], bool] = lambda _: False,
     default_deadline: timedelta = timedelta(seconds=30),
     access_lines: Write | None = None,
 ) -> list[Layer]:
@@ -37,6 +38,11 @@ def stack(
         answer_refusals,
         Deadline(default_deadline),
         in_flight,
-        Authentication(authenticate, failures or Failures(clock), trusts_gateway=trusts_gateway),
+        Authentication(
+            authenticate,
+            failures or Failures(clock),
+            trusts_gateway=trusts_gateway,
+            was_recognised=was_recognised,
+        ),
         Scopes(scopes),
     ]
