@@ -17,6 +17,7 @@ import structlog
 from postroom_server.clock import Clock
 from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
 from postroom_server.delivery.engine import Engine, EngineSettings
+from postroom_server.delivery.held import expire_held_forever
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.preparing import Preparing, PreparingSettings
 from postroom_server.delivery.worker import Presence, Rhythm, rescue_all
@@ -188,6 +189,7 @@ class _Server:
             self._ending.push_async_callback(preparing.stop)
         if presence:
             self._beat(presence, mint, engine)
+        self._beside("held", expire_held_forever(store, self._clock))
         self._beside("housekeeping", Housekeeping(store, self._clock, Limits(**settings.limits())).run())
         channel = LocalChannel(services)
         self._ending.push_async_callback(channel.close)
