@@ -85,7 +85,8 @@ async def test_a_revoked_token_is_refused_within_a_second(admin: Admin, world: C
     assert isinstance(world.configured.clock, ManualClock)
     world.configured.clock.advance(1000)
     refused = await told(world.access.ListTokens(api.ListTokensRequest(), metadata=metadata))
-    assert revoked == again
+    # The last use is written in its own time, so it may show in the second answer only.
+    assert (revoked.id, revoked.revoke_time) == (again.id, again.revoke_time)
     assert revoked.HasField("revoke_time")
     assert refused.reason == "TOKEN_INVALID"
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 _WIDE = 240  # columns for a reader that is not a terminal
+_WHOLE = 20  # an id has 18 digits, a time 19 characters
 
 
 def console() -> Console:
@@ -28,11 +29,15 @@ def one_line(text: str) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Rows under headings. Ids, times and words are never broken; long cells share what room is left."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        shown.add_column(column, overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(one_line(str(cell))) for cell in row))
+    lines = [[one_line(str(cell)) for cell in row] for row in rows]
+    for place, column in enumerate(columns):
+        width = max((len(line[place]) for line in lines), default=0)
+        whole = width <= _WHOLE
+        shown.add_column(column, overflow="fold", no_wrap=whole, min_width=width if whole else None)
+    for line in lines:
+        shown.add_row(*map(Text, line))
     return shown
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from postroom_server.rpc.in_flight import InFlight
 from postroom_server.rpc.limits import Limits
 from postroom_server.rpc.services import Services
 
+_ADDRESS = re.compile(r"unix(-abstract)?:.+|.*:[0-9]+")
 # How long a finished answer may take to leave once nothing else is under way.
 _FLUSH = 1.0
 
@@ -120,6 +122,10 @@ class Listener:
 
 def credentials_of(settings: ListenerSettings) -> grpc.ServerCredentials | None:
     """What the listener will show to clients; None is plaintext. Raises ConfigurationError."""
+    if not _ADDRESS.fullmatch(settings.address):
+        raise ConfigurationError(
+            f"grpc_address {settings.address} has no port: write host:port, such as 127.0.0.1:50051"
+        )
     if settings.grpc_tls_cert is None or settings.grpc_tls_key is None:
         if settings.grpc_tls_cert or settings.grpc_tls_key or settings.grpc_tls_client_ca:
             raise ConfigurationError("TLS needs both grpc_tls_cert and grpc_tls_key")
