@@ -12,12 +12,12 @@ import contextlib
 import os
 import time
 
-from bench import accept, end_to_end, footprint, machine, postfix, report
+from bench import accept, end_to_end, footprint, machine, postfix, report, templates
 from bench.children import child
 from bench.figures import Chapter
 from bench.sink import Sink, smtp_sink, verifying_sink
 
-_PARTS = ("unary", "batches", "end-to-end", "footprint")
+_PARTS = ("unary", "batches", "templates", "end-to-end", "footprint")
 
 
 def main() -> None:
@@ -44,6 +44,11 @@ def main() -> None:
             chapters.append(
                 accept.batches(loader, counting, rounds=rounds, mails=4000 if asked.quick else 10_000)
             )
+        if "templates" in asked.only:
+            chapters += [
+                templates.writing(50 if asked.quick else 250),
+                templates.accepting(5 if asked.quick else 15),
+            ]
         if "end-to-end" in asked.only:
             sizes = {"mails": 4000 if asked.quick else 10_000, "peer_mails": 1000 if asked.quick else 3000}
             chapters += [
