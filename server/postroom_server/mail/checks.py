@@ -9,12 +9,13 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from postroom_server.clock import DAY, SECOND, Millis
-from postroom_server.fetch import Rules, check_url
-from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
+from postroom_server.fetch import Rules
+from postroom_server.mail.draft import CopyMode, CustomBody, Draft, TemplateBody
+from postroom_server.mail.file_checks import check_files
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.suppression_override import check_override
 from postroom_server.message import address, language
@@ -26,8 +27,6 @@ _DEFAULT_RULES = Rules.of()
 _BIZ_KEY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _INVOKE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LABEL_NAME = re.compile(r"[a-z0-9_.-]{1,63}")
-_CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}")
-_CONTENT_ID = re.compile(r"[A-Za-z0-9_.+-]{1,64}(@[A-Za-z0-9_.-]{1,64})?")
 
 _OUT_ID_CHARACTERS = 80
 _REQUEST_ID_CHARACTERS = 255
@@ -79,7 +78,7 @@ def check(
     _texts(draft, found)
     overdue = _times(draft, limits, now, found)
     _mapping_limits(draft, limits, found)
-    _files(draft.files, limits, url_rules, found)
+    found += check_files(draft.files, limits, url_rules)
     params_json, recipient_params = _body(draft, to, limits, found)
     check_override(draft, found)
     tag = _language(draft.language, found)
@@ -192,49 +191,6 @@ def _headers(headers: Mapping[str, str], found: list[Violation]) -> None:
 def _entry(field: str, key: str) -> str:
     """The path of one entry of a map. A key of any length makes a path that can be read."""
     return f"{field}[{key[:_PATH_CHARACTERS]!r}]"
-
-
-def _files(files: Iterable[File], limits: Limits, url_rules: Rules, found: list[Violation]) -> None:
-    listed = list(files)
-    if len(listed) > limits.attachments:
-        found.append(Violation("attachments", f"{len(listed)} files; at most {limits.attachments}"))
-        return
-    total = 0
-    content_ids: set[str] = set()
-    for i, file in enumerate(listed):
-        field = f"attachments[{i}]"
-        if not file.name or len(file.name) > _NAME_CHARACTERS or check_text(file.name):
-            found.append(Violation(f"{field}.name", f"1 to {_NAME_CHARACTERS} printable characters"))
-        elif "/" in file.name or "\\" in file.name:
-            found.append(Violation(f"{field}.name", "is a path; give the name alone"))
-        if file.content_type and not _CONTENT_TYPE.fullmatch(file.content_type):
-            found.append(
-                Violation(f"{field}.content_type", "must look like type/subtype, without parameters")
-            )
-        if file.content_type.lower().startswith(("multipart/", "message/")):
-            found.append(Violation(f"{field}.content_type", "composite types cannot be attached"))
-        if file.content_id and not _CONTENT_ID.fullmatch(file.content_id):
-            found.append(
-                Violation(f"{field}.content_id", "letters, digits and _.+- only, optionally @ a host")
-            )
-        elif file.content_id and file.content_id in content_ids:
-            found.append(Violation(f"{field}.content_id", "is used by another attachment"))
-        content_ids.add(file.content_id)
-        if file.url:
-            if problem := check_url(file.url, url_rules):
-                found.append(Violation(f"{field}.url", problem, Reason.ATTACHMENT_REFUSED))
-        elif file.content is None:
-            found.append(Violation(field, "needs content or url"))
-        else:
-            total += len(file.content)
-            if len(file.content) > limits.attachment_bytes:
-                found.append(
-                    Violation(
-                        f"{field}.content", f"{len(file.content)} bytes; at most {limits.attachment_bytes}"
-                    )
-                )
-    if total > limits.attachments_bytes:
-        found.append(Violation("attachments", f"{total} bytes together; at most {limits.attachments_bytes}"))
 
 
 def _body(
