@@ -48,7 +48,7 @@ from postroom_server.mail.template_review import Reviews
 from postroom_server.mail.template_versions import TemplateVersions
 from postroom_server.mail.templates import Templates
 from postroom_server.mail.tenant_list import TenantList
-from postroom_server.mail.tenants import Tenants
+from postroom_server.mail.tenants import Tenants, TenantSettings
 from postroom_server.mail.token_list import TokenList
 from postroom_server.rpc.email_repairs import Repairing
 from postroom_server.rpc.email_sends import Sending
@@ -91,6 +91,10 @@ class Parts:
         return Limits(**self.settings.limits())
 
     @property
+    def tenant_settings(self) -> TenantSettings:
+        return TenantSettings(review_mode=self.settings.review_mode.upper())
+
+    @property
     def pages(self) -> PageTokens:
         return PageTokens(self.database.key.derive("page-tokens"))
 
@@ -103,7 +107,7 @@ def register(services: Services, parts: Parts) -> None:
     services.add(mail_server_service_pb2_grpc.add_MailServerServiceServicer_to_server, _mail_server(parts))
     services.add(
         tenant_service_pb2_grpc.add_TenantServiceServicer_to_server,
-        TenantServicer(store, Tenants(clock, mint), TenantList(pages)),
+        TenantServicer(store, Tenants(clock, mint, parts.tenant_settings), TenantList(pages)),
     )
     services.add(
         token_service_pb2_grpc.add_TokenServiceServicer_to_server,
@@ -167,12 +171,12 @@ def _template(parts: Parts) -> TemplateServicer:
     return TemplateServicer(
         parts.database.store,
         TemplateUses(
-            templates=Templates(clock, mint, limits),
+            templates=Templates(clock, mint, limits, parts.tenant_settings),
             templates_listed=TemplateList(pages),
-            versions=TemplateVersions(clock, mint, pages),
-            reviews=Reviews(clock),
+            versions=TemplateVersions(clock, mint, pages, parts.tenant_settings),
+            reviews=Reviews(clock, parts.tenant_settings),
             bindings=Bindings(clock, mint, pages),
-            rendering=Rendering(parts.memory, limits),
+            rendering=Rendering(parts.memory, limits, parts.tenant_settings),
         ),
     )
 

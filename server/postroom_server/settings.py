@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     )
     log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON.")
 
+    review_mode: Literal["auto", "manual"] = Field(
+        "auto", description="Whether new template versions are approved at once, where a tenant says nothing."
+    )
     default_language: str = Field(
         "en", description="The language of templates for mail that asks for none and whose tenant has none."
     )
