@@ -63,7 +63,7 @@ def services(*, layered: bool) -> Services:
     clock = Clock()
     layers = stack(
         clock=clock,
-        metrics=Metrics(prometheus_client.CollectorRegistry(), clock),
+        metrics=Metrics(prometheus_client.CollectorRegistry()),
         in_flight=InFlight(),
         authenticate=authenticate,
         scopes={ECHO: Scope.SEND},

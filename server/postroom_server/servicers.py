@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from postroom.v1 import (
@@ -23,7 +23,7 @@ from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.preparing import Preparing
 from postroom_server.delivery.trial import Trial
 from postroom_server.fetch import Rules
-from postroom_server.mail.accept import Acceptance
+from postroom_server.mail.accept import Acceptance, Accepted
 from postroom_server.mail.admission import Admission
 from postroom_server.mail.bindings import Bindings
 from postroom_server.mail.bounces import Bounces
@@ -50,6 +50,7 @@ from postroom_server.mail.templates import Templates
 from postroom_server.mail.tenant_list import TenantList
 from postroom_server.mail.tenants import Tenants, TenantSettings
 from postroom_server.mail.token_list import TokenList
+from postroom_server.refusals import Refusal
 from postroom_server.rpc.email_repairs import Repairing
 from postroom_server.rpc.email_sends import Sending
 from postroom_server.rpc.email_servicer import EmailServicer, Reading
@@ -137,9 +138,19 @@ def _email(parts: Parts) -> EmailServicer:
     bell = Bell()
     loop = asyncio.get_running_loop()
 
-    def on_accepted(_: object) -> None:
+    def on_due(_: object) -> None:
         parts.engine.wake()
         parts.preparing.wake()
+        loop.call_soon_threadsafe(bell.ring)
+
+    def on_accepted(outcomes: Sequence[Accepted | Refusal]) -> None:
+        fresh = [outcome for outcome in outcomes if isinstance(outcome, Accepted) and outcome.due is not None]
+        # What is due later than the engine's next look does not disturb it now.
+        soon = clock.now() + parts.settings.poll_ms
+        if any(outcome.due <= soon for outcome in fresh if outcome.due is not None):
+            parts.engine.wake()
+        if any(outcome.fetches for outcome in fresh):
+            parts.preparing.wake()
         loop.call_soon_threadsafe(bell.ring)
 
     events = Events(Cursors(parts.database.stream_epoch))
@@ -162,7 +173,7 @@ def _email(parts: Parts) -> EmailServicer:
             parts.engine.cancel,
         ),
         CodeChecks(clock, parts.mint, CodeMaker(parts.database.key), limits),
-        Repairing(Retries(clock, limits), Bounces(clock, parts.mint), on_accepted),
+        Repairing(Retries(clock, limits), Bounces(clock, parts.mint), on_due),
     )
 
 

@@ -131,6 +131,7 @@ async def test_an_email_is_these_rows_and_no_others(world: Accepting) -> None:
         "accept_time": NOON,
         "schedule_time": NOON + HOUR,
         "expire_time": NOON + 2 * HOUR,
+        "expire_fixed": True,
         "settle_time": None,
         "delete_time": None,
     }  # fmt: skip

@@ -251,6 +251,61 @@ async def test_a_fixed_expiry_that_would_be_passed_refuses(store: Store, changes
     assert [v.field for v in caught.value.violations] == ["schedule_time"]
 
 
+@pytest.mark.every_database
+@pytest.mark.parametrize(
+    ("fixed", "expire_time", "moved"),
+    [
+        (True, NOON + 48 * HOUR, NOON + 48 * HOUR),
+        (False, NOON + 48 * HOUR, NOON + 53 * HOUR),
+        (False, NOON + 3 * HOUR, NOON + 8 * HOUR),  # the setting has been changed since
+        (None, NOON + 48 * HOUR, NOON + 53 * HOUR),
+        (None, NOON + 47 * HOUR, NOON + 47 * HOUR),
+    ],
+)
+async def test_who_fixed_the_expiry_decides_whether_it_moves(
+    store: Store, changes: Changes, fixed: bool | None, expire_time: int, moved: int
+) -> None:
+    email_id = await store.write(put_email, expire_time=expire_time, expire_fixed=fixed)
+    email = await store.write(changes.reschedule, 1, email_id, NOON + 5 * HOUR)
+    assert email.expire_time == moved
+
+
+async def test_mail_that_found_no_server_for_a_while_keeps_its_whole_time(
+    store: Store, changes: Changes
+) -> None:
+    email_id = await store.write(put_email, expire_fixed=False, delivery={"run_at": NOON + HOUR})
+    email = await store.write(changes.reschedule, 1, email_id, NOON + 5 * HOUR)
+    assert email.expire_time == NOON + 53 * HOUR
+
+
+def hold_back(email_id: int, position: int) -> None:
+    delivery_id = set_delivery(email_id, position, state="DONE")
+    Recipient.update(state="SUPPRESSED").where(Recipient.delivery_id == delivery_id).execute()
+    changed = {"open_count": Email.open_count - 1, "suppressed_count": Email.suppressed_count + 1}
+    Email.update(changed).where(Email.id == email_id).execute()
+
+
+@pytest.mark.every_database
+async def test_whom_the_suppression_list_holds_back_does_not_keep_the_others(
+    store: Store, changes: Changes
+) -> None:
+    email_id = await store.write(put_email, to=THREE)
+    await store.write(hold_back, email_id, 0)
+    for hours in (5, 6):
+        email = await store.write(changes.reschedule, 1, email_id, NOON + hours * HOUR)
+        assert email.expire_time == NOON + (48 + hours) * HOUR
+    moved = [delivery.run_at for delivery in await store.read(deliveries_of, email_id)]
+    assert moved == [NOON, NOON + 6 * HOUR, NOON + 6 * HOUR]
+
+
+async def test_who_has_expired_or_was_refused_keeps_the_others(store: Store, changes: Changes) -> None:
+    email_id = await store.write(put_email, to=THREE, open_count=2, expired_count=1)
+    await store.write(lambda: set_delivery(email_id, 0, state="DONE"))
+    with pytest.raises(Refusal) as caught:
+        await store.write(changes.reschedule, 1, email_id, NOON + HOUR)
+    assert caught.value.reason is Reason.TOO_LATE
+
+
 @pytest.mark.parametrize("time", [None, NOON + LIMITS.longest_schedule + 1])
 async def test_a_time_that_is_missing_or_too_far_is_named(
     store: Store, changes: Changes, time: int | None

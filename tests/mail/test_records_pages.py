@@ -79,6 +79,8 @@ ORDERS = [
 def by_order(order: str) -> Any:
     """The order, as plain Python sorts it: rows without a value last, ties by id as the first key goes."""
     keys = [(key.split()[0], key.endswith("desc")) for key in (order or "id desc").split(",")]
+    # The order of accept is that of ids.
+    keys = [("id" if name == "accept_time" else name, descending) for name, descending in keys]
     if "id" not in dict(keys):
         keys.append(("id", keys[0][1]))
 

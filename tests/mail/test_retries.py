@@ -15,8 +15,19 @@ from postroom_server.mail.changes import Changes
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.retries import Retries
 from postroom_server.refusals import Reason, Refusal
+from postroom_server.store import suppressed
 from postroom_server.store.history import START, read_after
-from postroom_server.store.models import Attachment, Delivery, Email, Preparation, Recipient
+from postroom_server.store.ids import IdMint
+from postroom_server.store.models import (
+    Attachment,
+    Delivery,
+    Email,
+    Preparation,
+    Recipient,
+    Suppression,
+    SuppressionReason,
+    TemplateVersion,
+)
 from postroom_server.store.unit import Store
 from stored_mail import deliveries_of, put_email, recipients_of
 
@@ -227,3 +238,50 @@ async def test_what_is_not_held_is_not_released(store: Store, retries: Retries, 
     email_id = await store.write(put_email, delivery={"state": state})
     assert await reason_of(store, retries.release, 1, email_id) is Reason.NOT_HELD
     assert (await store.read(deliveries_of, email_id))[0].state == state
+
+
+def put_listed(address: str, reason: SuppressionReason) -> None:
+    suppressed.put([suppressed.Entry(1, address, reason)], IdMint(ManualClock(LATER)), LATER)
+
+
+async def test_whom_the_list_holds_back_stays_as_they_ended(store: Store, retries: Retries) -> None:
+    email_id = await store.write(put_ended, "REFUSED", "REFUSED", "DELIVERED")
+    await store.write(put_listed, "A@example.com", SuppressionReason.REFUSED)
+    assert await store.write(retries.retry, 1, email_id) == 1
+    assert await states(store, email_id) == [("DONE", "REFUSED"), ("READY", "OPEN"), ("DONE", "DELIVERED")]
+    assert (await store.read(counts, email_id))["refused_count"] == 1
+
+
+async def test_once_taken_off_the_list_they_are_opened(store: Store, retries: Retries) -> None:
+    email_id = await store.write(put_ended, "REFUSED")
+    await store.write(put_listed, FIVE[0], SuppressionReason.REFUSED)
+    assert await reason_of(store, retries.retry, 1, email_id) is Reason.NOTHING_TO_RETRY
+    assert await states(store, email_id) == [("DONE", "REFUSED")]
+    await store.write(lambda: Suppression.delete().execute())
+    assert await store.write(retries.retry, 1, email_id) == 1
+
+
+async def test_mail_that_sets_the_list_aside_is_opened_all_the_same(store: Store, retries: Retries) -> None:
+    email_id = await store.write(put_ended, "REFUSED", ignore_suppression=True)
+    await store.write(put_listed, FIVE[0], SuppressionReason.REFUSED)
+    assert await store.write(retries.retry, 1, email_id) == 1
+
+
+@pytest.mark.parametrize(("kind", "is_opened"), [("BATCH", False), ("TRIGGER", True), (None, True)])
+async def test_who_unsubscribed_gets_what_is_not_sent_to_many(
+    store: Store, retries: Retries, kind: str | None, is_opened: bool
+) -> None:
+    def put_version() -> None:
+        TemplateVersion.create(
+            id=77, tenant_id=1, template_id=1, number=1, name="n", kind=kind or "TRIGGER", syntax="PERCENT",
+            default_language="en", author="a", create_time=NOON, review_state="APPROVED",
+        )  # fmt: skip
+
+    await store.write(put_version)
+    email_id = await store.write(put_ended, "EXPIRED", template_version_id=77 if kind else None)
+    await store.write(put_listed, FIVE[0], SuppressionReason.UNSUBSCRIBED)
+    try:
+        count = await store.write(retries.retry, 1, email_id)
+    except Refusal:
+        count = 0
+    assert count == int(is_opened)

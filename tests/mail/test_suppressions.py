@@ -187,7 +187,8 @@ async def test_the_list_is_filtered_ordered_and_walked(world: World) -> None:
     assert await world.addresses(order_by="address desc") == [
         "cat@other.org", "bob@example.com", "Ann@example.com", "",
     ]  # fmt: skip
-    assert await world.addresses(order_by="create_time, id desc") == ["", *everybody[:3]]
+    assert await world.addresses(order_by="create_time") == everybody[::-1]
+    assert await world.addresses(order_by="create_time desc, address") == everybody
     assert await world.addresses(**where("reason", Operator.IN, "REFUSED", "BOUNCED")) == [
         "cat@other.org", "bob@example.com",
     ]  # fmt: skip

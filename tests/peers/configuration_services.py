@@ -44,7 +44,7 @@ class ConfigurationServices:
         services = Services(
             stack(
                 clock=c.clock,
-                metrics=Metrics(prometheus_client.CollectorRegistry(), c.clock),
+                metrics=Metrics(prometheus_client.CollectorRegistry()),
                 in_flight=InFlight(max_bytes=64 << 20),
                 authenticate=self.tokens.authenticate,
                 scopes=SCOPES,

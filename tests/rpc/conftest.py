@@ -208,7 +208,7 @@ async def build(transport: str) -> World:
     in_flight = InFlight(max_bytes=150_000)
     layers = stack(
         clock=clock,
-        metrics=Metrics(registry, clock),
+        metrics=Metrics(registry),
         in_flight=in_flight,
         authenticate=authenticate,
         scopes=SCOPES,

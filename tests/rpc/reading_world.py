@@ -65,7 +65,7 @@ class ReadingWorld:
         self.services = Services(
             stack(
                 clock=clock,
-                metrics=Metrics(prometheus_client.CollectorRegistry(), clock),
+                metrics=Metrics(prometheus_client.CollectorRegistry()),
                 in_flight=self.in_flight,
                 authenticate=_authenticate,
                 scopes=SCOPES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from postroom.v1 import attachment_pb2, audience_pb2, email_pb2, email_service_p
 from postroom_server.mail.checks import check
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, TemplateBody
 from postroom_server.mail.limits import Limits
+from postroom_server.rpc.convert import email_in
 from postroom_server.rpc.convert.email_in import draft_of, fingerprint, timeout_of
 
 Request = email_service_pb2.SendEmailRequest
@@ -315,3 +317,10 @@ def _read_and_check(data: bytes, parse: Callable[[bytes], Request]) -> None:
         return
     checked, found = check(draft_of(made), Limits(), NOON)
     assert (checked is None) is bool(found)
+
+
+def test_every_field_of_the_request_has_its_reader() -> None:
+    fields = {field.name for field in Request.DESCRIPTOR.fields}
+    assert fields == email_in._AS_THEY_ARE | email_in._READ.keys()
+    plain = {field.name for field in dataclasses.fields(Draft)}
+    assert plain >= email_in._AS_THEY_ARE

@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from postroom_server.store import sqlite
+from postroom_server.store import sqlite_writer
 from postroom_server.store.models import bound
 from postroom_server.store.opening import Address
-from postroom_server.store.sqlite import SqliteStore
+from postroom_server.store.sqlite import SqliteStore, sqlite_database
 
 Outside = Callable[[str], list[tuple[Any, ...]]]
 MakeStore = Callable[..., SqliteStore]
@@ -60,7 +60,7 @@ def make_store(path: Path) -> Iterator[MakeStore]:
         def make(
             *, busy_seconds: float = 5.0, pragmas: dict[str, Any] | None = None, **settings: Any
         ) -> SqliteStore:
-            handle = sqlite.sqlite_database(path, busy_seconds=busy_seconds)
+            handle = sqlite_database(path, busy_seconds=busy_seconds)
             for name, value in (pragmas or {}).items():
                 handle.pragma(name, value, permanent=True)
             handle.close()
@@ -75,4 +75,4 @@ def make_store(path: Path) -> Iterator[MakeStore]:
 @pytest.fixture
 def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets a group take as long as it likes, so that its size alone ends it."""
-    monkeypatch.setattr(sqlite, "GROUP_SECONDS", 600.0)
+    monkeypatch.setattr(sqlite_writer, "GROUP_SECONDS", 600.0)

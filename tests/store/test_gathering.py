@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from postroom_server.refusals import Reason, Refusal
+from postroom_server.store import gathering as module
 from postroom_server.store.gathering import Gathering
 from postroom_server.store.unit import Store, unavailable
 
@@ -166,3 +167,38 @@ async def test_what_comes_after_a_rest_is_written_too() -> None:
     assert await gather.write("a") == "A"
     await settled()
     assert await gather.write("b") == "B"
+
+
+async def test_as_many_as_came_together_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GATHER_SECONDS", 3600.0)
+    store, desk = SlowStore(), Desk()
+    store.let(2)
+    gather = gathering(store, desk)
+    await asyncio.gather(*map(gather.write, "abc"))
+    two = [asyncio.create_task(gather.write(item)) for item in "de"]
+    await settled()
+    assert desk.units == [["a", "b", "c"]]
+    assert await asyncio.gather(gather.write("f"), *two) == ["F", "D", "E"]
+    assert desk.units == [["a", "b", "c"], ["d", "e", "f"]]
+
+
+async def test_they_are_not_waited_for_longer_than_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GATHER_SECONDS", 0.001)
+    store, desk = SlowStore(), Desk()
+    store.let(3)
+    gather = gathering(store, desk)
+    await asyncio.gather(*map(gather.write, "abc"))
+    assert await gather.write("d") == "D"
+    monkeypatch.setattr(module, "GATHER_SECONDS", 3600.0)
+    assert await gather.write("e") == "E"  # the one before came alone
+
+
+async def test_after_a_rest_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GATHER_SECONDS", 3600.0)
+    monkeypatch.setattr(module, "FORGET_SECONDS", -1.0)
+    store, desk = SlowStore(), Desk()
+    store.let(2)
+    gather = gathering(store, desk)
+    await asyncio.gather(*map(gather.write, "abc"))
+    await settled()
+    assert await gather.write("d") == "D"

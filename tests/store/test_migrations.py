@@ -232,7 +232,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: str, monkeypatch: p
             migrate(handle)
         assert set(handle.get_tables()) - {HISTORY} == {"worker"}
         handle.execute_sql("DROP TABLE worker")
-        assert migrate(handle) == ["0001_foundation"]
+        assert migrate(handle)[0] == "0001_foundation"
 
 
 @pytest.mark.every_database
@@ -260,7 +260,8 @@ def test_two_processes_that_migrate_at_once_take_turns(postgresql: PostgresqlSer
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(applied) == [[], [], ["0001_foundation"]]
+    assert sorted(applied)[:2] == [[], []]
+    assert sorted(applied)[2][0] == "0001_foundation"
 
 
 def test_a_stream_keeps_its_epoch_and_each_database_has_its_own(tmp_path: Path) -> None:

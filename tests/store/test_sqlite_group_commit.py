@@ -13,7 +13,7 @@ from typing import Any
 import peewee
 import pytest
 
-from postroom_server.store import sqlite
+from postroom_server.store import sqlite_writer
 from postroom_server.store.models import bound
 from postroom_server.store.sqlite import SqliteStore
 from postroom_server.store.unit import Store
@@ -186,7 +186,7 @@ async def test_a_group_holds_256_units_at_most(store: Store, outside: Outside) -
 async def test_a_group_ends_after_20_milliseconds(
     store: Store, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "GROUP_SECONDS", -1.0)  # each unit outlives its group's time
+    monkeypatch.setattr(sqlite_writer, "GROUP_SECONDS", -1.0)  # each unit outlives its group's time
     committed: list[int] = []
     async with held(store):
         writing = [
@@ -201,7 +201,7 @@ async def test_a_group_ends_after_20_milliseconds(
 
 
 def test_the_bounds_of_a_group_are_those_of_the_design() -> None:
-    assert (sqlite.GROUP_UNITS, sqlite.GROUP_SECONDS) == (256, 0.020)
+    assert (sqlite_writer.GROUP_UNITS, sqlite_writer.GROUP_SECONDS) == (256, 0.020)
 
 
 async def test_a_commit_is_synced_to_disk(store: Store) -> None:
@@ -246,7 +246,7 @@ async def test_a_caller_cancelled_before_its_unit_began_is_skipped(store: Store)
 async def test_a_caller_cancelled_while_an_earlier_part_of_its_group_ran_is_skipped(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "GROUP_SECONDS", -1.0)
+    monkeypatch.setattr(sqlite_writer, "GROUP_SECONDS", -1.0)
     begun, go_on = threading.Event(), threading.Event()
 
     def wait() -> None:

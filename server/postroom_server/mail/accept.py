@@ -35,6 +35,8 @@ class Accepted:
     id: int
     replayed: bool = False
     suppressed: tuple[str, ...] = ()  # recipients that the suppression list holds back
+    due: Millis | None = dataclasses.field(default=None, compare=False)  # None: there is nothing new to do
+    fetches: bool = dataclasses.field(default=False, compare=False)  # files, before it is due
 
 
 Outcome = Accepted | Refusal
@@ -201,7 +203,15 @@ class Acceptance:
                 outcomes.append(refusal)
                 continue
             plans.append(plan)
-            outcomes.append(Accepted(plan.rows.email_id, suppressed=plan.suppressed))
+            rows = plan.rows
+            outcomes.append(
+                Accepted(
+                    rows.email_id,
+                    suppressed=plan.suppressed,
+                    due=rows.due,
+                    fetches=rows.preparation is not None,
+                )
+            )
             if draft.request_id:
                 # An equal key later in this batch replays this item.
                 remembered[draft.request_id] = idempotency.Remembered(*_answer(plan)[1:])

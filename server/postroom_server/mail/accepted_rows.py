@@ -35,6 +35,11 @@ from postroom_server.store.statement import Insert, insert
 
 Row = tuple[Any, ...]
 
+# Plain strings and numbers, looked up once: the driver takes subclasses by a longer way.
+_PENDING, _OPEN = EmailState.PENDING.value, RecipientState.OPEN.value
+_READY, _PREPARING = DeliveryState.READY.value, DeliveryState.PREPARING.value
+_ROLES = {role: role.value for role in Role}
+
 _EMAIL = Insert(
     Email,
     [
@@ -46,7 +51,7 @@ _EMAIL = Insert(
         Email.recipient_count, Email.open_count, Email.delivered_count,
         Email.refused_count, Email.expired_count, Email.cancelled_count, Email.suppressed_count,
         Email.unknown_count, Email.bounced_count, Email.ambiguous_count, Email.accept_time,
-        Email.schedule_time, Email.expire_time,
+        Email.schedule_time, Email.expire_time, Email.expire_fixed,
     ],
 )  # fmt: skip
 _CONTENT = insert(Content)
@@ -75,6 +80,7 @@ class EmailRows:
     email_id: int
     tenant_id: int
     accept_time: Millis
+    due: Millis
     email: Row
     content: Row
     deliveries: list[Row]
@@ -123,8 +129,8 @@ def build(
         draft.ignore_suppression, draft.has_verification or draft.copy_mode is CopyMode.SEPARATE,
         draft.at_most_once, draft.urgent,
         caller.test, draft.has_verification, validity, as_json(dict(draft.labels)) if draft.labels else None,
-        as_json(dict(draft.headers)) if draft.headers else None, EmailState.PENDING.value, count, count,
-        0, 0, 0, 0, 0, 0, 0, 0, now, draft.schedule_time, expire_time,
+        as_json(dict(draft.headers)) if draft.headers else None, _PENDING, count, count,
+        0, 0, 0, 0, 0, 0, 0, 0, now, draft.schedule_time, expire_time, draft.expire_time is not None,
     )  # fmt: skip
     content = (
         email_id,
@@ -136,7 +142,7 @@ def build(
     )
     domain = sender.address.rpartition("@")[2]
     waits = any(file.content is None for file in draft.files)
-    state = DeliveryState.PREPARING if waits else DeliveryState.READY
+    state = _PREPARING if waits else _READY
     deliveries: list[Row] = []
     recipients: list[Row] = []
     codes: list[Row] = []
@@ -153,7 +159,7 @@ def build(
                 due,
                 # Two codes in one inbox confuse; an outcome that is lost must not send a second mail.
                 draft.at_most_once or draft.has_verification,
-                state.value,
+                state,
                 due if run_at is None else run_at,
                 expire_time,
                 0,
@@ -182,13 +188,13 @@ def build(
                 )
             )
         recipients.extend(
-            (next(ids), tenant_id, email_id, delivery_id, role.value, address, RecipientState.OPEN.value)
+            (next(ids), tenant_id, email_id, delivery_id, _ROLES[role], address, _OPEN)
             for role, address in copy.recipients
         )
     files = accepted_files.rows(tenant_id, email_id, draft.files, ids)
     preparation = (email_id, tenant_id, int(lane), now, 0) if waits else None
     return EmailRows(
-        email_id, tenant_id, now, email, content, deliveries, recipients, codes, files, preparation
+        email_id, tenant_id, now, due, email, content, deliveries, recipients, codes, files, preparation
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import peewee
 
-from postroom_server.clock import Clock, Millis
+from postroom_server.clock import DAY, Clock, Millis
 from postroom_server.mail import email_rows
 from postroom_server.mail.email_record import EmailRecord
 from postroom_server.mail.limits import Limits
@@ -28,8 +28,8 @@ _MOST_RECIPIENTS = 1000
 _VISIBLE = Statement(
     lambda: (
         Email.select(
-            Email.id, Email.recipient_count, Email.open_count, Email.cancelled_count, Email.state,
-            Email.expire_time, Email.validity,
+            Email.id, Email.recipient_count, Email.open_count, Email.cancelled_count, Email.suppressed_count,
+            Email.state, Email.expire_time, Email.expire_fixed, Email.validity,
         )
         .where(one_of(Email.id, "ids") & (Email.tenant_id == bind("tenant_id")) & Email.delete_time.is_null())
         .order_by(Email.id)
@@ -69,8 +69,10 @@ _HIDE = Statement(
     )
 )
 _WHEN = Statement(
-    lambda: Delivery.select(peewee.fn.COUNT(Delivery.id), peewee.fn.MIN(Delivery.run_at)).where(
-        Delivery.email_id == bind("email_id")
+    # Its date is when a message was due at first; run_at moves whenever nobody can be asked.
+    lambda: Delivery.select(peewee.fn.COUNT(Delivery.id), peewee.fn.MIN(Delivery.date_time)).where(
+        (Delivery.email_id == bind("email_id"))
+        & ((Delivery.state != peewee.SQL("'DONE'")) | (Delivery.transactions > 0))
     )
 )
 _MOVE_DELIVERIES = Statement(
@@ -169,19 +171,20 @@ class Changes:
         if schedule_time is None:
             raise _not_then("is required")
         if schedule_time > now + self._limits.longest_schedule:
-            raise _not_then("is more than 366 days away")
+            raise _not_then(f"is more than {self._limits.longest_schedule // DAY} days away")
         rows = _VISIBLE.rows(ids=as_list([email_id]), tenant_id=tenant_id)
         if not rows:
             raise no_such_email(email_id)
-        *_, state, expire_time, validity = rows[0]
+        _, recipients, open_now, _, suppressed, state, expire_time, fixed, validity = rows[0]
+        # Whom the suppression list holds back was not attempted, and has no time to be moved.
         deliveries, was_due = _WHEN.rows(email_id=email_id)[0]
-        due = max(now, schedule_time)
-        expires = expire_time
-        if was_due is not None and expire_time - was_due == (validity or self._limits.lifetime):
-            # Nobody fixed it at accept: it was counted from when the mail was due, and is again.
-            expires = due + expire_time - was_due
-        if state != EmailState.PENDING:
+        if state != EmailState.PENDING or not deliveries or open_now + suppressed != recipients:
             raise _attempted(email_id)
+        due = max(now, schedule_time)
+        if fixed is None:
+            fixed = expire_time - was_due != (validity or self._limits.lifetime)
+        # What nobody fixed was counted from when the mail was due, and is again.
+        expires = expire_time if fixed else due + expire_time - was_due
         if expires <= due:
             raise _not_then("is not before expire_time")
         moved = _MOVE_DELIVERIES.rows(email_id=email_id, due=due, expire_time=expires)

@@ -150,7 +150,8 @@ def _texts(draft: Draft, found: list[Violation]) -> None:
 
 def _times(draft: Draft, limits: Limits, now: Millis, found: list[Violation]) -> tuple[Violation, ...]:
     if draft.schedule_time is not None and draft.schedule_time > now + limits.longest_schedule:
-        found.append(Violation("schedule_time", "is more than a year away"))
+        days = limits.longest_schedule // DAY
+        found.append(Violation("schedule_time", f"is more than {days} days away"))
     due = max(now, draft.schedule_time or now)
     if draft.expire_time is not None and draft.expire_time <= due:
         return (Violation("expire_time", "must be after the mail is due"),)

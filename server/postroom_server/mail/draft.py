@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import mimetypes
 from collections.abc import Mapping
 from typing import Any
 
 from postroom_server.clock import Millis
+from postroom_server.message import media_type
 from postroom_server.refusals import Violation
-
-# Not the module's own functions: those also read the machine's files, and would guess by where they run.
-_TYPES = mimetypes.MimeTypes()
-_ANY_TYPE = "application/octet-stream"
 
 
 class CopyMode(enum.StrEnum):
@@ -48,13 +44,8 @@ class File:
 
     @property
     def media_type(self) -> str:
-        """The type as given, else guessed from the name. A guess is never one that would be refused."""
-        if self.content_type:
-            return self.content_type
-        guess, encoding = _TYPES.guess_type(f"/{self.name}")
-        if guess is None or encoding is not None or guess.startswith(("multipart/", "message/")):
-            return _ANY_TYPE
-        return guess
+        """The type as given, else by the name."""
+        return self.content_type or media_type.guess(self.name)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

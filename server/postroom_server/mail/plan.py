@@ -22,6 +22,8 @@ from postroom_server.store.models import Lane, TemplateKind
 from postroom_server.store.randomness import ordered_uuid
 from postroom_server.store.suppressed import Listed
 
+_MOST_SENDERS = 1000
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
@@ -57,6 +59,7 @@ class Planner:
         self._default_language = default_language
         self._code_key_id = code_key_id
         self._cc_every_copy = cc_every_copy
+        self._senders: tuple[Known | None, dict[tuple[int, str, str], Sender]] = (None, {})
 
     def plan(
         self,
@@ -73,9 +76,7 @@ class Planner:
     ) -> Plan:
         draft = checked.draft
         refuse_all(checked.overdue)
-        sender = resolve_sender(
-            checked.from_address, draft.from_name, tenant, servers or known.servers_for(tenant.id)
-        )
+        sender = self._sender(checked.from_address, draft.from_name, tenant, servers, known)
         language = checked.language or tenant.default_language or self._default_language
         template = None
         if isinstance(draft.body, TemplateBody):
@@ -119,6 +120,22 @@ class Planner:
         kind = template.kind if template else None
         held = held_back.choose(tenant.id, checked, listed, kind)
         return Plan(checked, rows, sender, template, copies, language, held)
+
+    def _sender(
+        self, address: str, name: str, tenant: TenantFacts, servers: tuple[ServerFacts, ...], known: Known
+    ) -> Sender:
+        if servers:
+            return resolve_sender(address, name, tenant, servers)
+        # What is known is made anew when it has changed, so what followed from it is as good as it is.
+        kept, senders = self._senders
+        if kept is not known:
+            kept, senders = self._senders = known, {}
+        sender = senders.get((tenant.id, address, name))
+        if sender is None:
+            sender = resolve_sender(address, name, tenant, known.servers_for(tenant.id))
+            if len(senders) < _MOST_SENDERS:
+                senders[tenant.id, address, name] = sender
+        return sender
 
     def _validity(self, draft: Draft, template: ChosenTemplate | None) -> Millis:
         """How long a code is valid: by the request, else by the template, else by the setting."""

@@ -47,7 +47,8 @@ _FIELDS: Fields = {
 }
 _SORTABLE = {
     "id": Sortable(Email.id),
-    "accept_time": Sortable(Email.accept_time),
+    # Ids are given at accept, in its order but for corrections of the clock; and they have the indexes.
+    "accept_time": Sortable(Email.id),
     "schedule_time": Sortable(Email.schedule_time, nullable=True),
     "settle_time": Sortable(Email.settle_time, nullable=True),
 }

@@ -13,10 +13,11 @@ from postroom_server.mail.form_checks import Findings
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.template_choice import find_template
 from postroom_server.mail.template_content import check_content, check_params, compile_content
-from postroom_server.mail.template_form import ContentForm
+from postroom_server.mail.template_form import ContentForm, VariableType
 from postroom_server.mail.template_rows import find_version, read_content
 from postroom_server.mail.tenancy import tenant_of
 from postroom_server.mail.tenants import TenantSettings, find_tenant
+from postroom_server.mail.variable_types import wrongly_typed
 from postroom_server.message import language
 from postroom_server.message.mailing import SYSTEM_VALUES
 from postroom_server.message.template import CompiledTemplate, InvalidValue, Rendered, UnsafeContent
@@ -88,7 +89,8 @@ class Rendering:
         variants = compile_content(content)
         chosen = language.choose(tag or tenant_language, tuple(variants), content.default_language)
         given = params if params is not None else content.sample_params or {}
-        return _preview(variants[chosen], given, chosen, number)
+        types = {variable.name: variable.type for variable in content.variables if not variable.literal}
+        return _preview(variants[chosen], types, given, chosen, number)
 
     def _stored(self, tenant_id: int, source: StoredSource) -> TemplateVersion:
         known = self._memory.current()
@@ -105,16 +107,20 @@ class Rendering:
         return version
 
 
-def violations_of(compiled: CompiledTemplate, params: Mapping[str, Any], field: str) -> list[Violation]:
-    """What a send with these parameters is refused for. `field` is the path of the parameters."""
-    wrong = [(name, "has no value") for name in compiled.missing(params)]
-    wrong += compiled.invalid(params).items()
-    return [Violation(f"{field}.{name}", text, Reason.TEMPLATE_VARIABLE_INVALID) for name, text in wrong]
-
-
-def _preview(compiled: CompiledTemplate, params: Mapping[str, Any], tag: str, number: int) -> Preview:
-    violations = violations_of(compiled, params, "params")
+def _preview(
+    compiled: CompiledTemplate,
+    types: Mapping[str, VariableType],
+    params: Mapping[str, Any],
+    tag: str,
+    number: int,
+) -> Preview:
     missing = compiled.missing(params)
+    wrong = dict.fromkeys(missing, "has no value")
+    wrong |= {**compiled.invalid(params), **wrongly_typed(types, params)}
+    violations = [
+        Violation(f"params.{name}", problem, Reason.TEMPLATE_VARIABLE_INVALID)
+        for name, problem in wrong.items()
+    ]
     # What cannot be shown is shown empty, so that the author sees the rest.
     filled = {**params, **dict.fromkeys([*missing, *compiled.invalid(params)], "")}
     rendered = _NOTHING

@@ -6,6 +6,7 @@ Deliveries first, then recipients, then emails, in the order in which the engine
 from __future__ import annotations
 
 import collections
+from collections.abc import Sequence
 from typing import Any
 
 import peewee
@@ -13,8 +14,9 @@ import peewee
 from postroom_server.clock import Clock
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.recipients import no_such_email
+from postroom_server.message.address import key
 from postroom_server.refusals import Reason, Refusal
-from postroom_server.store import history
+from postroom_server.store import history, suppressed
 from postroom_server.store.history import Kind
 from postroom_server.store.models import (
     Attachment,
@@ -26,6 +28,9 @@ from postroom_server.store.models import (
     Preparation,
     Recipient,
     RecipientState,
+    SuppressionReason,
+    TemplateKind,
+    TemplateVersion,
 )
 from postroom_server.store.statement import Statement, as_list, bind, insert, is_postgresql, one_of
 
@@ -40,9 +45,9 @@ _COUNTERS = {
 _AT_REST = (DeliveryState.DONE, DeliveryState.CANCELLED, DeliveryState.READY)
 
 _VISIBLE = Statement(
-    lambda: Email.select(Email.expire_time, Email.verification).where(
-        (Email.id == bind("id")) & (Email.tenant_id == bind("tenant_id")) & Email.delete_time.is_null()
-    )
+    lambda: Email.select(
+        Email.expire_time, Email.verification, Email.ignore_suppression, Email.template_version_id
+    ).where((Email.id == bind("id")) & (Email.tenant_id == bind("tenant_id")) & Email.delete_time.is_null())
 )
 
 
@@ -65,7 +70,7 @@ def _retryable_query() -> Any:
 _HAS_FAILED = Recipient.state.in_([state.value for state in _FAILED])
 _LOCK_RETRYABLE = Statement(_retryable_query)
 _FAILED_OF = Statement(
-    lambda: Recipient.select(Recipient.id, Recipient.delivery_id, Recipient.state).where(
+    lambda: Recipient.select(Recipient.id, Recipient.delivery_id, Recipient.state, Recipient.address).where(
         one_of(Recipient.delivery_id, "delivery_ids") & _HAS_FAILED
     )
 )
@@ -123,20 +128,26 @@ class Retries:
     def retry(self, tenant_id: int, email_id: int) -> int:
         """Opens the recipients that failed for good, with a fresh budget, and says how many.
 
-        An outcome that nobody knows is tried again, too: the caller has decided it. A verification mail stays
-        as it ended: its code is stale, and a new one goes through the limits of codes (security.md D2).
+        An outcome that nobody knows is tried again, too: the caller has decided it. Whom the suppression list
+        holds back stays as they ended until they are taken off it. So does a verification mail: its code is
+        stale, and a new one goes through the limits of codes (security.md D2).
         """
         now = self._clock.now()
         rows = _VISIBLE.rows(id=email_id, tenant_id=tenant_id)
         if not rows:
             raise no_such_email(email_id)
-        expire_time, is_code = rows[0]
+        expire_time, is_code, ignores_list, version_id = rows[0]
         if is_code:
             raise _nothing_to_retry(email_id, "a verification mail is not sent again; send a new one")
         lanes = dict(_LOCK_RETRYABLE.rows(email_id=email_id))
         failed = _FAILED_OF.rows(delivery_ids=as_list(lanes))
         if not failed:
             raise _nothing_to_retry(email_id, "no recipient of this email has failed for good")
+        if not ignores_list:
+            # The engine would hold them back at once, and then they could never be opened again.
+            failed = _not_listed(tenant_id, version_id, failed)
+        if not failed:
+            raise _nothing_to_retry(email_id, "whoever failed is on the suppression list; remove them first")
         fresh = {"now": now, "expire_time": max(expire_time, now + self._limits.lifetime)}
         state = DeliveryState.READY
         if _MISSING_FILES.rows(email_id=email_id):
@@ -144,10 +155,10 @@ class Retries:
             lane = min(lane % len(Lane) for lane in lanes.values())
             _PREPARE.many([(email_id, tenant_id, lane, now, 0)])
         _OPEN_DELIVERIES.execute(
-            ids=as_list({delivery_id for _, delivery_id, _ in failed}), state=state.value, **fresh
+            ids=as_list({delivery_id for _, delivery_id, *_ in failed}), state=state.value, **fresh
         )
-        _OPEN_RECIPIENTS.execute(ids=as_list(id_ for id_, _, _ in failed))
-        counts = collections.Counter(RecipientState(ended) for _, _, ended in failed)
+        _OPEN_RECIPIENTS.execute(ids=as_list(id_ for id_, *_ in failed))
+        counts = collections.Counter(RecipientState(ended) for _, _, ended, _ in failed)
         _OPEN_EMAIL.execute(
             id=email_id,
             opened=len(failed),
@@ -181,6 +192,21 @@ class Retries:
             ]
         )
         return len(released)
+
+
+def _not_listed(
+    tenant_id: int, version_id: int | None, failed: Sequence[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """Those of these recipients that the suppression list does not stop."""
+    listed = suppressed.find({(tenant_id, key(address)) for *_, address in failed})
+    is_batch = False
+    if SuppressionReason.UNSUBSCRIBED in listed.values() and version_id is not None:
+        is_batch = TemplateVersion.get_by_id(version_id).kind == TemplateKind.BATCH
+    return [
+        row
+        for row in failed
+        if not suppressed.stops(listed.get((tenant_id, key(row[-1]))), is_batch=is_batch)
+    ]
 
 
 def _nothing_to_retry(email_id: int, message: str) -> Refusal:

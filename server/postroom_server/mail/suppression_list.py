@@ -31,7 +31,7 @@ class SuppressionList:
             sortable={
                 "id": Sortable(Suppression.id),
                 "address": Sortable(Suppression.address, nullable=True),
-                "create_time": Sortable(Suppression.create_time),
+                "create_time": Sortable(Suppression.id),
             },
             default_order="id desc",
             default_size=100,

@@ -9,6 +9,7 @@ from typing import Any
 from postroom_server.clock import Millis
 from postroom_server.mail.checks import Checked
 from postroom_server.mail.draft import TemplateBody
+from postroom_server.mail.variable_types import wrongly_typed
 from postroom_server.message import code_text, language
 from postroom_server.message.mailing import SYSTEM_VALUES
 from postroom_server.message.template import CompiledTemplate
@@ -65,28 +66,44 @@ def choose_template(
     version = known.version(template.approved_version_id)
     tag = language.choose(wanted, tuple(version.variants), version.default_language)
     variant = version.variants[tag]
-    _check_values(checked, body, variant)
+    _check_code_place(checked, variant, tag)
+    _check_values(checked, body, variant, version.types)
     return ChosenTemplate(
         template.invoke_name, template.kind, version.id, tag, bool(variant.content.html), version.validity
     )
 
 
-def _check_values(checked: Checked, body: TemplateBody, compiled: CompiledTemplate) -> None:
+def _check_code_place(checked: Checked, compiled: CompiledTemplate, tag: str) -> None:
+    """Refuses to send a code by a template that does not show it: its reader would wait for one in vain."""
+    draft = checked.draft
+    if not draft.has_verification or compiled.has_place(code_text.NAME) or code_text.PLACE in draft.subject:
+        return
+    problem = f"the template's text in {tag} has no place for {code_text.PLACE}"
+    refuse_all([Violation("verification", problem, Reason.TEMPLATE_VARIABLE_INVALID)])
+
+
+def _check_values(
+    checked: Checked, body: TemplateBody, compiled: CompiledTemplate, types: Mapping[str, str]
+) -> None:
     found: list[Violation] = []
     # The code is ours to fill in; any six digits do for the check.
     given = {code_text.NAME: CODE_PLACEHOLDER} if checked.draft.has_verification else {}
     if not checked.recipient_params:
-        _check_set("template.params", {**body.params, **given}, compiled, found)
+        _check_set("template.params", {**body.params, **given}, compiled, types, found)
     else:
         # Each To has its own values; Cc and Bcc travel with the first copy.
         for address in checked.to or checked.cc or checked.bcc:
             params = {**body.params, **checked.recipient_params.get(address, {}), **given}
-            _check_set(f"template.recipient_params[{address!r}]", params, compiled, found)
+            _check_set(f"template.recipient_params[{address!r}]", params, compiled, types, found)
     refuse_all(found)
 
 
 def _check_set(
-    field: str, params: Mapping[str, Any], compiled: CompiledTemplate, found: list[Violation]
+    field: str,
+    params: Mapping[str, Any],
+    compiled: CompiledTemplate,
+    types: Mapping[str, str],
+    found: list[Violation],
 ) -> None:
     missing = compiled.missing(params)
     if missing:
@@ -94,7 +111,7 @@ def _check_set(
             Violation(f"{field}.{name}", "has no value", Reason.TEMPLATE_VARIABLE_INVALID) for name in missing
         )
         return
-    if invalid := compiled.invalid(params):
+    if invalid := {**compiled.invalid(params), **wrongly_typed(types, params)}:
         found.extend(
             Violation(f"{field}.{name}", problem, Reason.TEMPLATE_VARIABLE_INVALID)
             for name, problem in invalid.items()

@@ -31,6 +31,8 @@ MAX_VARIANTS = 50
 MAX_VARIABLES = 256
 MAX_SUBJECT_CHARACTERS = 256
 MAX_PARTS_TOGETHER = 3  # times the limit of one part
+# How many times variables may stand in one variant: accepting a mail looks at each place.
+MAX_PLACES = 4096
 _INVALID = Reason.TEMPLATE_CONTENT_INVALID
 _STRUCTURED = (VariableType.LIST, VariableType.OBJECT)
 
@@ -53,7 +55,7 @@ def check_content(form: ContentForm, found: Findings, *, tenant_language: str, l
     )
     if len(found.violations) > before:
         return checked
-    checked = dataclasses.replace(checked, variables=_with_discovered(checked))
+    checked = dataclasses.replace(checked, variables=_with_discovered(checked, found))
     if len(checked.variables) > MAX_VARIABLES:
         found.add(
             "content.variables", f"{len(checked.variables)} with the discovered; at most {MAX_VARIABLES}"
@@ -186,11 +188,15 @@ def _check_variable(field: str, variable: VariableForm, found: Findings) -> None
         found.add(f"{field}.default_value", problem)
 
 
-def _with_discovered(content: ContentForm) -> tuple[VariableForm, ...]:
+def _with_discovered(content: ContentForm, found: Findings) -> tuple[VariableForm, ...]:
     declared = [_variable(variable) for variable in content.variables]
     variables = {variable.name: variable for variable in content.variables}
-    for variant in content.variants:
-        for variable in CompiledTemplate(_parts(variant), declared).variables:
+    for i, variant in enumerate(content.variants):
+        compiled = CompiledTemplate(_parts(variant), declared)
+        if compiled.place_count > MAX_PLACES:
+            problem = f"variables stand in {compiled.place_count} places; at most {MAX_PLACES}"
+            found.add(f"content.variants[{i}]", problem)
+        for variable in compiled.variables:
             variables.setdefault(variable.name, VariableForm(variable.name, required=True, declared=False))
     return tuple(variables.values())
 

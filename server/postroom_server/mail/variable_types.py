@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from postroom_server.mail.template_form import VariableType
@@ -24,6 +25,16 @@ def problem_of(type_: VariableType, value: Any) -> str | None:
     if _is_of(type_, value, text):
         return None
     return f"is not of type {type_}"
+
+
+def wrongly_typed(types: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, str]:
+    """The values that are not of their variables' types, each with what is wrong with it."""
+    problems: dict[str, str] = {}
+    for name, type_ in types.items():
+        value = params.get(name)
+        if value is not None and (problem := problem_of(VariableType(type_), value)):
+            problems[name] = problem
+    return problems
 
 
 def value_of(type_: VariableType, text: str) -> Any:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc.aio
 
 from postroom.v1 import email_service_pb2, email_service_pb2_grpc
 from postroom_server.delivery.trial import Trial
-from postroom_server.mail.accept import Acceptance, Accepted
+from postroom_server.mail.accept import Acceptance, Accepted, Outcome
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.checks import Checked
+from postroom_server.mail.draft import CustomBody
 from postroom_server.mail.preview import preview
 from postroom_server.mail.server_test import ServerTest
+from postroom_server.refusals import Refusal
 from postroom_server.rpc.call import current_caller
+from postroom_server.rpc.compiled_first import CompiledFirst
 from postroom_server.rpc.convert.email_in import draft_of, timeout_of
 from postroom_server.rpc.convert.sends_out import (
     accepted_message,
@@ -39,7 +42,7 @@ class Sending:
     acceptance: Acceptance
     server_test: ServerTest
     trial: Trial
-    on_accepted: Callable[[object], None]
+    on_accepted: Callable[[Sequence[Accepted | Refusal]], None]
 
 
 class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
@@ -50,6 +53,7 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
         self._server_test = sending.server_test
         self._trial = sending.trial
         self._on_accepted = sending.on_accepted
+        self._compiled_first = CompiledFirst(store, sending.memory)
         self._accepting: Gathering[tuple[Caller, Checked], Accepted] = Gathering(
             store, sending.acceptance.accept_each, sending.on_accepted, size=_rows_of
         )
@@ -60,18 +64,24 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
         caller = current_caller()
         checked = self._acceptance.check(caller, draft_of(request))
         if request.validate_only:
-            shown = await self._store.read(preview, self._acceptance, self._memory, caller, checked)
+            shown = await self._compiled_first.one(
+                lambda: self._store.read(preview, self._acceptance, self._memory, caller, checked)
+            )
             return preview_message(shown)
-        return accepted_message(await self._accepting.write((caller, checked)))
+        accepted = await self._compiled_first.one(lambda: self._accepting.write((caller, checked)))
+        return accepted_message(accepted)
 
     async def BatchSendEmails(
         self, request: email_service_pb2.BatchSendEmailsRequest, context: _Context
     ) -> email_service_pb2.BatchSendEmailsResponse:
         caller = current_caller()
         items = self._acceptance.check_batch(caller, len(request.items), map(draft_of, request.items))
-        unit = functools.partial(self._acceptance.accept_many, caller, items)
-        outcomes = await self._store.write_then(self._on_accepted, unit)
-        return batch_message(outcomes)
+
+        def accept(some: Sequence[Checked | Refusal]) -> Awaitable[Sequence[Outcome]]:
+            unit = functools.partial(self._acceptance.accept_many, caller, some)
+            return self._store.write_then(self._on_accepted, unit)
+
+        return batch_message(await self._compiled_first.each(items, accept))
 
     async def SendTestEmail(
         self, request: email_service_pb2.SendTestEmailRequest, context: _Context
@@ -85,10 +95,18 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
             tuple(request.to),
             timeout_of(request),
         )
-        email_id = await self._store.write(self._server_test.accept, caller, asked)
+        email_id = await self._compiled_first.one(
+            lambda: self._store.write(self._server_test.accept, caller, asked)
+        )
         return trial_message(email_id, await self._trial.carry(email_id, asked.server_id, asked.timeout))
 
 
 def _rows_of(asked: tuple[Caller, Checked]) -> int:
     # At most: its email, content, event and request_id, and a delivery and a recipient for each address.
-    return 4 + 2 * asked[1].recipient_count
+    checked = asked[1]
+    draft = checked.draft
+    octets = sum(len(file.content) for file in draft.files if file.content is not None)
+    if isinstance(draft.body, CustomBody):
+        octets += len(draft.body.html) + len(draft.body.text)
+    # What is large takes as long as many rows.
+    return 4 + 2 * checked.recipient_count + octets // 32_768

@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 
 from postroom_server.rpc.endpoint import ConfigurationError, is_private
-from postroom_server.rpc.health import Health, add_reflection
+from postroom_server.rpc.health import Health, Probe, add_reflection
 from postroom_server.rpc.in_flight import InFlight
 from postroom_server.rpc.limits import Limits
 from postroom_server.rpc.services import Services
@@ -75,12 +75,19 @@ class ListenerSettings:
 class Listener:
     """Serves `services` on one address. Health and reflection are added to them."""
 
-    def __init__(self, services: Services, in_flight: InFlight, settings: ListenerSettings) -> None:
+    def __init__(
+        self,
+        services: Services,
+        in_flight: InFlight,
+        settings: ListenerSettings,
+        *,
+        probe: Probe | None = None,
+    ) -> None:
         self._services = services
         self._in_flight = in_flight
         self._settings = settings
         self._credentials = credentials_of(settings)
-        self._health = Health(services)
+        self._health = Health(services, probe)
         self._server: grpc.aio.Server | None = None
         self.port = 0
 

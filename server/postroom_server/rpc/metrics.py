@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import prometheus_client
 
-from postroom_server.clock import Clock
 from postroom_server.rpc.call import Call, Method
-from postroom_server.rpc.layers import Proceed
+from postroom_server.rpc.observed import Observe
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 
@@ -16,8 +13,7 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 class Metrics:
     """`postroom_rpc_calls_total{method,code}` and `postroom_rpc_seconds{method}`. Streams are not timed."""
 
-    def __init__(self, registry: prometheus_client.CollectorRegistry, clock: Clock) -> None:
-        self._monotonic = clock.monotonic
+    def __init__(self, registry: prometheus_client.CollectorRegistry) -> None:
         self._calls = prometheus_client.Counter(
             "postroom_rpc_calls_total", "Calls that are over.", ("method", "code"), registry=registry
         )
@@ -29,23 +25,18 @@ class Metrics:
             registry=registry,
         )
 
-    def __call__(self, method: Method, proceed: Proceed) -> Proceed:
-        monotonic = self._monotonic
+    def __call__(self, method: Method) -> Observe:
         # A stream lives as long as its reader likes; its duration says nothing.
         observe = None if method.answers_stream else self._seconds.labels(method.name).observe
         # `labels()` takes a lock and builds a tuple; there are at most seventeen codes.
         counters: dict[str, prometheus_client.Counter] = {}
 
-        async def measured(call: Call) -> Any:
-            began = monotonic()
-            try:
-                return await proceed(call)
-            finally:
-                counter = counters.get(call.code)
-                if counter is None:
-                    counter = counters[call.code] = self._calls.labels(method.name, call.code)
-                counter.inc()
-                if observe is not None:
-                    observe(monotonic() - began)
+        def measure(call: Call, seconds: float) -> None:
+            counter = counters.get(call.code)
+            if counter is None:
+                counter = counters[call.code] = self._calls.labels(method.name, call.code)
+            counter.inc()
+            if observe is not None:
+                observe(seconds)
 
-        return measured
+        return measure

@@ -14,7 +14,7 @@ from postroom_server.rpc.failures import Failures
 from postroom_server.rpc.in_flight import InFlight
 from postroom_server.rpc.layers import Layer
 from postroom_server.rpc.metrics import Metrics
-from postroom_server.rpc.refusal import answer_refusals
+from postroom_server.rpc.observed import Observed
 from postroom_server.rpc.scopes import Scopes
 
 
@@ -31,11 +31,9 @@ def stack(
     default_deadline: timedelta = timedelta(seconds=30),
     access_lines: Write | None = None,
 ) -> list[Layer]:
-    """What stands above `answer_refusals` sees how a call ended; what stands below may raise refusals."""
+    """The first answers what the others raise."""
     return [
-        AccessLog(clock, access_lines),
-        metrics,
-        answer_refusals,
+        Observed(clock, [AccessLog(access_lines), metrics]),
         Deadline(default_deadline),
         in_flight,
         Authentication(

@@ -16,16 +16,23 @@ I = TypeVar("I")  # noqa: E741 - what is written
 T = TypeVar("T")
 log = structlog.get_logger()
 
-# How long a unit may be held open for items that keep coming.
+# How long a unit may be held open for items that come.
 GATHER_SECONDS = 0.010
+
+# After this long without a unit, how many came together says nothing any more.
+FORGET_SECONDS = 0.050
+
+# What a unit may write where the event loop waits for it: some four milliseconds.
+BRIEF_ROWS = 400
 
 
 class Gathering(Generic[I, T]):
     """Runs `unit` for the items of many callers and gives each its own outcome, once that is durable.
 
     A unit returns one outcome for each item, in order; an outcome that is a Refusal is raised to its caller.
-    One unit is under way at a time. The next is begun as soon as a turn of the event loop brings nothing new,
-    so an item that comes alone does not wait for company. `after` hears of the outcomes as in
+    One unit is under way at a time. Whoever was answered together is likely to come back together, so the
+    next is begun when as many items wait as the one before had, and a turn of the event loop brings nothing
+    new. An item that comes alone does not wait for company. `after` hears of the outcomes as in
     `Store.write_then`. `size` says how many rows an item is; a unit is ended near `most_rows`.
     """
 
@@ -47,6 +54,9 @@ class Gathering(Generic[I, T]):
         self._most_waiting = most_waiting
         self._waiting: list[tuple[I, asyncio.Future[T]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._together = 0  # how many items the last unit found
+        self._rested = float("-inf")
+        self._enough: asyncio.Future[None] | None = None  # while a unit waits for as many
 
     async def write(self, item: I) -> T:
         """Raises the item's Refusal, and what the store raises. A cancelled caller takes back what waits."""
@@ -56,26 +66,40 @@ class Gathering(Generic[I, T]):
             )
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
+        if self._enough is not None and len(self._waiting) >= self._together:
+            resolve(self._enough, None, None)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all(), name="gathering")
         return await future
 
     async def _write_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._rested > FORGET_SECONDS:
+            self._together = 0
         try:
             while self._waiting:
                 await self._gather()
                 if items := self._take():
                     await self._write_together(items)
         finally:
-            self._writing = None
+            self._writing = self._enough = None
+            self._rested = loop.time()
 
     async def _gather(self) -> None:
         """Waits while calls that are at the door come in: a commit costs the same for one or fifty."""
         loop = asyncio.get_running_loop()
-        end, seen = loop.time() + GATHER_SECONDS, 0
+        end = loop.time() + GATHER_SECONDS
+        if len(self._waiting) < self._together:
+            self._enough = loop.create_future()
+            timer = loop.call_at(end, resolve, self._enough, None, None)
+            await self._enough
+            timer.cancel()
+            self._enough = None
+        seen = 0
         while len(self._waiting) > seen and loop.time() < end:
             seen = len(self._waiting)
             await asyncio.sleep(0)
+        self._together = len(self._waiting)
 
     def _take(self) -> list[tuple[I, asyncio.Future[T]]]:
         taken: list[tuple[I, asyncio.Future[T]]] = []
@@ -92,8 +116,10 @@ class Gathering(Generic[I, T]):
 
     async def _write_together(self, items: list[tuple[I, asyncio.Future[T]]]) -> None:
         run = functools.partial(self._unit, [item for item, _ in items])
+        rows = sum(self._size(item) for item, _ in items)
+        write = self._store.write_briefly if rows <= BRIEF_ROWS else self._store.write_then
         try:
-            outcomes = await self._store.write_then(self._after, run)
+            outcomes = await write(self._after, run)
         except Exception as error:
             if len(items) == 1 or isinstance(error, Refusal):
                 for _, future in items:

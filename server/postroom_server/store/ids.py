@@ -47,6 +47,10 @@ class IdMint:
             now = self._clock.now() - EPOCH
             if now > self._millisecond:
                 self._millisecond, self._counter = now, 0
+            if self._counter + count <= _COUNTERS:
+                first = (self._millisecond << _SHIFT) | self._node | self._counter
+                self._counter += count
+                return list(range(first, first + count))
             ids = []
             for _ in range(count):
                 if self._counter == _COUNTERS:

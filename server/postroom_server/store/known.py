@@ -69,7 +69,8 @@ class Known:
         return self._once(("template", tenant_id, invoke_name), lambda: read_template(tenant_id, invoke_name))
 
     def version(self, version_id: int) -> CompiledVersion:
-        return self._versions.get(version_id)
+        """A version, compiled if it is short. Raises NotCompiled when it is long and not kept."""
+        return self._versions.get_if_short(version_id)
 
     def _once(self, key: Hashable, read: Callable[[], T]) -> T:
         if key not in self._values:
@@ -97,7 +98,7 @@ class Memory:
         return Known(generation, self._versions)
 
     def version(self, version_id: int) -> CompiledVersion:
-        """A version, read and compiled when it is not kept. Call it inside a unit."""
+        """A version, read and compiled when it is not kept. Call it inside a unit that reads."""
         return self._versions.get(version_id)
 
     def kept_version(self, version_id: int) -> CompiledVersion | None:

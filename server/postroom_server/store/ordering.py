@@ -23,7 +23,7 @@ Position = tuple[int | str | None, ...]  # the values of the keys, the id last
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sortable:
-    """A column that a list may be ordered by."""
+    """A column that a list may be ordered by. A time that ids are given at is ordered by the id."""
 
     column: peewee.Field
     nullable: bool = False
@@ -69,10 +69,11 @@ def parse(text: str, sortable: Mapping[str, Sortable], default: str, violations:
             return ()
         column = sortable[name]
         keys.append(Key(name, column.column, column.nullable, matched[2] is not None))
-    if "id" not in (key.name for key in keys):
-        keys.append(Key("id", sortable["id"].column, False, keys[0].descending))
-    # The id is unique: what is named behind it decides nothing.
-    return tuple(keys[: [key.name for key in keys].index("id") + 1])
+    id_column = sortable["id"].column
+    if all(key.column is not id_column for key in keys):
+        keys.append(Key("id", id_column, False, keys[0].descending))
+    # The id is unique: what is named behind it, by whatever name, decides nothing.
+    return tuple(keys[: [key.column is id_column for key in keys].index(True) + 1])
 
 
 def as_text(order: Order) -> str:

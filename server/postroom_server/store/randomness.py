@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import uuid
 
 from postroom_server.clock import Millis
 
@@ -33,7 +32,7 @@ randomness = Randomness()
 
 def ordered_uuid(now: Millis) -> str:
     """A UUID version 7 (RFC 9562 §5.7): its first bits are the time, so that indexes grow at their end."""
-    number = now << 80 | int.from_bytes(randomness.take(10))
-    number = number & ~(0xF << 76) | 7 << 76
-    number = number & ~(0x3 << 62) | 2 << 62
-    return str(uuid.UUID(int=number))
+    # By text, because uuid.UUID takes longer than drawing the bytes.
+    bits = int.from_bytes(randomness.take(10))
+    tail = f"{bits & ~(0x3 << 62) | 2 << 62:020x}"
+    return f"{now >> 16 & 0xFFFFFFFF:08x}-{now & 0xFFFF:04x}-7{tail[1:4]}-{tail[4:8]}-{tail[8:]}"

@@ -35,6 +35,10 @@ class Store(abc.ABC):
     async def write_then(self, after: Callable[[T], None], unit: Callable[[], T]) -> T:
         """The same; `after(result)` runs once the commit has returned, on a thread of the store."""
 
+    async def write_briefly(self, after: Callable[[T], None], unit: Callable[[], T]) -> T:
+        """As `write_then`, for a unit of few milliseconds: a store may run it on the event loop's thread."""
+        return await self.write_then(after, unit)
+
     @abc.abstractmethod
     async def read(self, unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a unit that only reads, on one consistent view of the database."""

@@ -95,6 +95,7 @@ class Email(Row):
     accept_time = TimeField()
     schedule_time = TimeField(null=True)
     expire_time = TimeField()
+    expire_fixed = peewee.BooleanField(null=True)  # by the caller; null: accepted before that was noted
     settle_time = TimeField(null=True)
     delete_time = TimeField(null=True)
 
