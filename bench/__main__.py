@@ -1,6 +1,6 @@
 """`python -m bench`: every figure that is stated, beside its peers, in one run.
 
-    python -m bench [--quick] [--only unary batches end-to-end footprint] [--no-page]
+    python -m bench [--quick] [--only unary batches templates rest lists end-to-end footprint] [--no-page]
 
 A quick run takes less than three minutes, has fewer rounds and does not touch docs/performance.md.
 """
@@ -12,12 +12,12 @@ import contextlib
 import os
 import time
 
-from bench import accept, end_to_end, footprint, machine, postfix, report, templates
+from bench import accept, end_to_end, footprint, machine, postfix, report, rest, templates
 from bench.children import child
 from bench.figures import Chapter
 from bench.sink import Sink, smtp_sink, verifying_sink
 
-_PARTS = ("unary", "batches", "templates", "end-to-end", "footprint")
+_PARTS = ("unary", "batches", "templates", "rest", "lists", "end-to-end", "footprint")
 
 
 def main() -> None:
@@ -49,6 +49,16 @@ def main() -> None:
                 templates.writing(50 if asked.quick else 250),
                 templates.accepting(5 if asked.quick else 15),
             ]
+        if "rest" in asked.only:
+            chapters.append(
+                rest.accepting(loader, counting, rounds=rounds, calls=1500 if asked.quick else 3000)
+            )
+        if "lists" in asked.only:
+            chapters.append(
+                rest.listing(
+                    loader, rows=100_000 if asked.quick else 1_000_000, rounds=10 if asked.quick else 30
+                )
+            )
         if "end-to-end" in asked.only:
             sizes = {"mails": 4000 if asked.quick else 10_000, "peer_mails": 1000 if asked.quick else 3000}
             chapters += [

@@ -15,6 +15,7 @@ import grpc.aio
 import uvloop
 from bench import mails
 from bench.children import answer, questions
+from bench.http_client import http
 
 from postroom.v1 import email_service_pb2
 from postroom_server.smtp import Endpoint, Envelope, Level, Pool, TlsMode
@@ -27,7 +28,8 @@ async def unary(asked: Any) -> dict[str, Any]:
     """Calls a unary method with `calls` different mails, `in_flight` at a time."""
     first, calls = asked["first"], asked["calls"]
     later = asked.get("later", False)
-    payloads = [mails.request(n, later=later).SerializeToString() for n in range(first, first + calls)]
+    made = mails.html_request if asked.get("html_only") else mails.request
+    payloads = [made(n, later=later).SerializeToString() for n in range(first, first + calls)]
     spent: list[float] = []
 
     async def work(call: Any, left: Iterator[bytes]) -> None:
@@ -124,7 +126,9 @@ def _caller(channel: grpc.aio.Channel, asked: Any) -> Callable[[bytes], Awaitabl
     return call
 
 
+_DOES = {"unary": unary, "batches": batches, "inject": inject, "http": http}
+
 if __name__ == "__main__":
     answer("ready")
     for question in questions():
-        answer(uvloop.run(globals()[question["do"]](question)))
+        answer(uvloop.run(_DOES[question["do"]](question)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import time
+from typing import Any
 
 from postroom.v1 import email_service_pb2
 from postroom_server.message.mailing import Copy, Mailing, write
@@ -47,6 +49,32 @@ def request(number: int, *, later: bool = False) -> email_service_pb2.SendEmailR
     if later:
         asked.schedule_time.seconds = int(time.time()) + 86400
     return asked
+
+
+def html_request(number: int, *, later: bool = False) -> email_service_pb2.SendEmailRequest:
+    """The mail that `rest` says, as a call of SendEmail."""
+    asked = request(number, later=later)
+    asked.ClearField("from_name")
+    asked.custom.ClearField("text")
+    return asked
+
+
+def rest(number: int, *, later: bool = False) -> dict[str, Any]:
+    """The body of POST /api/v1/email; that dialect carries one part and no display name."""
+    body = {
+        "type": "CUSTOM",
+        "subject": f"bench {number}",
+        "fromAddress": SENDER,
+        "toAddress": [address(number)],
+        "content": _HTML.format(number=number),
+        "html": True,
+        "verificationCode": False,
+        "batch": False,
+    }
+    if later:
+        tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+        body["expectedSendDate"] = tomorrow.isoformat(timespec="seconds")
+    return body
 
 
 def message(number: int) -> bytes:

@@ -30,7 +30,7 @@ _AT_WORK = (
 class Postroom:
     """`token` sends for real, `test_token` is accepted and handed to nobody."""
 
-    def __init__(self, folder: Path, log_level: str = "info") -> None:
+    def __init__(self, folder: Path, log_level: str = "info", *, rest: bool = False) -> None:
         self._folder = folder
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("POSTROOM_")} | {
             "POSTROOM_DATABASE_URL": f"sqlite:///{folder}/postroom.db"
@@ -38,20 +38,26 @@ class Postroom:
         self._run("db", "migrate")
         self.token = self._run("token", "create", "bench", "--all-scopes")
         self.test_token = self._run("token", "create", "bench-test", "--all-scopes", "--test")
-        port = free_port()
-        self.target = f"127.0.0.1:{port}"
+        self.target = f"127.0.0.1:{free_port()}"
+        self.http_target = f"127.0.0.1:{free_port()}" if rest else ""
         self._environment |= {
             "POSTROOM_GRPC_ADDRESS": self.target,
             "POSTROOM_LOG_LEVEL": log_level,
             "POSTROOM_METRICS_ADDRESS": f"127.0.0.1:{free_port()}",
+            "POSTROOM_HTTP_ADDRESS": self.http_target,
         }
-        with (folder / "log").open("ab") as log:
+        self.start()
+
+    def start(self) -> None:
+        with (self._folder / "log").open("ab") as log:
             began = time.perf_counter()
             self._process = subprocess.Popen(
-                [_COMMAND, "serve"], cwd=folder, env=self._environment, stdout=log, stderr=log
+                [_COMMAND, "serve"], cwd=self._folder, env=self._environment, stdout=log, stderr=log
             )
-        wait_for_port(port, self._process)
+        wait_for_port(int(self.target.rpartition(":")[2]), self._process)
         self.start_seconds = time.perf_counter() - began
+        if self.http_target:
+            wait_for_port(int(self.http_target.rpartition(":")[2]), self._process)
 
     def _run(self, *words: str) -> str:
         done = subprocess.run(
@@ -115,11 +121,11 @@ class Postroom:
 
 
 @contextlib.contextmanager
-def postroom(log_level: str = "info") -> Iterator[Postroom]:
+def postroom(log_level: str = "info", *, rest: bool = False) -> Iterator[Postroom]:
     """Serves for as long as the context lasts, in a folder of its own on the disk of the temporary files."""
     folder = Path(tempfile.mkdtemp(prefix="postroom-bench-"))
     try:
-        server = Postroom(folder, log_level)
+        server = Postroom(folder, log_level, rest=rest)
         try:
             yield server
         except Exception:

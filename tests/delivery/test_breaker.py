@@ -151,3 +151,16 @@ def test_a_line_lost_behind_the_dot_is_a_failure_too() -> None:
     fail(breaker, 4)
     fail(breaker, how=ended(Phase.DOT, Level.AMBIGUOUS))
     assert breaker.state(NOON) is OPEN
+
+
+def test_a_clock_that_is_set_back_does_not_keep_it_open() -> None:
+    breaker = opened()
+    earlier = NOON - 60 * MINUTE
+    assert breaker.state(earlier) is HALF_OPEN
+    assert breaker.may_try(earlier)
+    breaker.record(CONNECTION, earlier, earlier)
+    assert breaker.state(earlier) is OPEN
+    assert breaker.state(earlier + 60 * SECOND) is HALF_OPEN
+    assert breaker.may_try(earlier + 60 * SECOND)
+    breaker.record(DELIVERED, earlier + 60 * SECOND, earlier + 61 * SECOND)
+    assert breaker.state(earlier + 61 * SECOND) is CLOSED

@@ -9,10 +9,11 @@ import pytest
 from delivery.ledgers import delivery, email, kinds, put_and_take, recipient_states, take
 from delivery.values import ended, leased, middle, replies, reply
 from fakes import NOON, ManualClock
+from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.held_back import hard_refusals
 from postroom_server.delivery.lease import lease_email
 from postroom_server.delivery.leased import Leased
-from postroom_server.delivery.settle import Settlement, settle
+from postroom_server.delivery.settle import settle
 from postroom_server.delivery.verdict import judge
 from postroom_server.smtp import Level, Phase, Reply, Transaction
 from postroom_server.store import suppressed

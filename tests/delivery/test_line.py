@@ -66,6 +66,60 @@ def test_a_slot_that_is_given_back_is_taken_by_whoever_is_next() -> None:
     assert there.take(NOON) is second
 
 
+@pytest.mark.parametrize(
+    ("slots", "running", "lane", "waiting", "taken"),
+    [
+        (1, [NORMAL], NORMAL, [NORMAL], True),
+        (1, [BULK], BULK, [BULK], True),
+        (4, [BULK] * 2, BULK, [BULK], True),
+        # Urgent mail waits for a slot, and nobody is to keep one from it.
+        (1, [URGENT], URGENT, [URGENT], False),
+        (1, [NORMAL], NORMAL, [NORMAL, URGENT], False),
+        # A slot passes on within its lane only, and not past a lane that goes first.
+        (1, [NORMAL], NORMAL, [BULK], False),
+        (1, [BULK], BULK, [NORMAL], False),
+        (1, [BULK], BULK, [NORMAL, BULK], False),
+        (1, [NORMAL], NORMAL, [NORMAL, BULK], True),
+        (1, [NORMAL], NORMAL, [], False),
+    ],
+)
+def test_who_rides_behind_a_dot(
+    slots: int, running: Sequence[Lane], lane: Lane, waiting: Sequence[Lane], taken: bool
+) -> None:
+    there = line(max_connections=slots)
+    put(there, *running)
+    assert take_all(there) == running
+    jobs = put(there, *waiting)
+    rider = there.take_behind(lane, NOON, lambda _: True)
+    assert (rider in jobs and rider.leased.lane is lane) if taken else rider is None
+
+
+def test_who_does_not_fit_stays_where_it_was() -> None:
+    there = line(max_connections=1)
+    _, second, third = put(there, NORMAL, NORMAL, NORMAL)
+    assert there.take(NOON)
+    assert there.take_behind(NORMAL, NOON, lambda _: False) is None
+    assert there.take_behind(NORMAL, NOON, lambda _: True) is second
+    there.put_first(second)
+    assert there.empty() == [second, third]
+
+
+def test_nobody_rides_where_a_rate_or_a_breaker_or_fewer_slots_forbid_it() -> None:
+    def rider(failures: int = 0, **changes: Any) -> Job | None:
+        there = line(max_connections=4)
+        put(there, *[NORMAL] * 4)
+        assert take_all(there) == [NORMAL] * 3
+        there.server = server(**{"max_connections": 4, **changes})
+        for _ in range(failures):
+            there.breaker.record(CONNECTION, NOON, NOON)
+        return there.take_behind(NORMAL, NOON, lambda _: True)
+
+    assert rider() is not None
+    assert rider(messages_per_second=100.0) is None
+    assert rider(max_connections=2) is None
+    assert rider(failures=5) is None
+
+
 def test_a_rate_spaces_beginnings_out() -> None:
     there = line(messages_per_second=4.0)
     put(there, NORMAL, NORMAL, NORMAL)

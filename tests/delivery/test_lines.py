@@ -7,10 +7,10 @@ import dataclasses
 from delivery.values import CONNECTION, DELIVERED, from_sender, job, leased, server
 from fakes import NOON
 from postroom_server.clock import MINUTE, SECOND
+from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import BreakerState
 from postroom_server.delivery.line import Job
 from postroom_server.delivery.lines import Lines
-from postroom_server.delivery.settle import Settlement
 from postroom_server.delivery.verdict import judge_abandoned
 from postroom_server.store.facts import ServerFacts
 

@@ -12,8 +12,8 @@ from fakes import NOON, ManualClock
 from postroom_server.clock import MINUTE
 from postroom_server.delivery.lease import ALONE
 from postroom_server.delivery.leased import Leased
-from postroom_server.delivery.marks import mark_dot
-from postroom_server.delivery.rescue import Rescued, rescue
+from postroom_server.delivery.marks import mark_dot, mark_waiting
+from postroom_server.delivery.rescue import Rescued, rescue, rescue_one
 from postroom_server.delivery.worker import rescue_all
 from postroom_server.store.ids import IdMint
 from postroom_server.store.models import Delivery
@@ -130,3 +130,43 @@ async def test_a_dot_is_marked_under_the_lease_only(store: Store) -> None:
     assert (row["phase"], row["dot_time"]) == ("DOT", NOON + 1)
     await store.write(rescue, 1, MINT, THEN)
     assert not await store.write(mark_dot, 1, one.id, one.lease_token, NOON)
+
+
+async def test_who_only_waited_for_a_server_is_not_blamed_for_the_crash(store: Store) -> None:
+    waiting = await left_behind(store, delivery={"crash_count": 2, "lane": 1 + ALONE})
+    await store.write(mark_waiting, 1, [(waiting.id, waiting.lease_token)])
+    suspect = await left_behind(store, delivery={"crash_count": 1, "lane": 1 + ALONE})
+    assert await store.write(rescue, 1, MINT, THEN) == Rescued(ready=2)
+    rows = [await store.read(delivery, one.id) for one in (waiting, suspect)]
+    assert [row["crash_count"] for row in rows] == [2, 2]
+    # It may have left all the same.
+    assert (await store.read(email, waiting.email.id))["ambiguous_count"] == 1
+    assert [a["phase"] for a in await store.read(attempts, waiting.email.id)] == [None]
+
+
+async def test_who_always_waits_when_processes_crash_is_blamed_in_the_end(store: Store) -> None:
+    one = await left_behind(store, delivery={"crash_count": 2, "lane": 1 + ALONE, "transactions": 20})
+    await store.write(mark_waiting, 1, [(one.id, one.lease_token)])
+    assert await store.write(rescue, 1, MINT, THEN) == Rescued(held=1)
+
+
+async def test_waiting_is_marked_under_the_lease_and_hides_no_dot(store: Store) -> None:
+    one = await left_behind(store, delivery=NEVER_TWICE)
+    await store.write(mark_waiting, 2, [(one.id, one.lease_token)])
+    await store.write(mark_waiting, 1, [(one.id, one.lease_token + 1)])
+    assert (await store.read(delivery, one.id))["phase"] is None
+    await store.write(mark_waiting, 1, [(one.id, one.lease_token)])
+    assert (await store.read(delivery, one.id))["phase"] == "WAITING"
+    assert await store.write(mark_dot, 1, one.id, one.lease_token, NOON)
+    await store.write(mark_waiting, 1, [(one.id, one.lease_token)])
+    assert (await store.read(delivery, one.id))["phase"] == "DOT"
+    assert await store.write(rescue, 1, MINT, THEN) == Rescued(ended=1)
+
+
+async def test_a_living_owner_s_delivery_is_rescued_by_name_under_its_lease(store: Store) -> None:
+    one, other = await left_behind(store), await left_behind(store)
+    for owner, token in ((2, one.lease_token), (1, one.lease_token + 1)):
+        assert await store.write(rescue_one, owner, one.id, token, MINT, THEN) == Rescued()
+    assert await store.write(rescue_one, 1, one.id, one.lease_token, MINT, THEN) == Rescued(ready=1)
+    assert (await store.read(delivery, one.id))["crash_count"] == 1
+    assert (await store.read(delivery, other.id))["state"] == "LEASED"

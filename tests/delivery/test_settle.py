@@ -12,8 +12,9 @@ from delivery.ledgers import attempts, delivery, email, kinds, put_and_take, rec
 from delivery.values import CONNECTION, DELIVERED, ended, middle, replies, reply
 from fakes import NOON, ManualClock
 from postroom_server.clock import MINUTE, Millis
+from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.leased import Leased
-from postroom_server.delivery.settle import Settlement, settle
+from postroom_server.delivery.settle import settle, settle_once
 from postroom_server.delivery.verdict import judge, judge_abandoned, judge_local_error
 from postroom_server.smtp import Level, Phase, Transaction
 from postroom_server.store.ids import IdMint
@@ -219,6 +220,22 @@ async def test_what_was_tried_elsewhere_within_the_attempt_is_told_in_order(stor
     await settled(store, dataclasses.replace(settlement(one, DELIVERED), earlier=(earlier,)))
     found = await store.read(attempts, one.email.id)
     assert [(a["server_id"], a["outcome"]) for a in found] == [(8, "CONNECTION"), (9, "DELIVERED")]
+
+
+async def test_who_asks_again_because_the_answer_to_the_commit_was_lost_changes_nothing(store: Store) -> None:
+    one = await store.write(put_and_take)
+    earlier = settlement(one, CONNECTION, now=NOON - 9, server_id=8)
+    told = dataclasses.replace(settlement(one, GREYLISTED), earlier=(earlier,))
+    ids = MINT.many(2)
+    assert await store.write(settle_once, 1, [told], ids, MINT, NOON) == []
+    before = (await store.read(delivery, one.id), await store.read(email, one.email.id))
+    (again,) = await store.write(ledgers.take, 2, now=NOON * 2)
+    assert await store.write(settle_once, 1, [told], ids, MINT, NOON) == []
+    after = await store.read(delivery, one.id)
+    assert (after["lease_token"], after["lease_owner"], after["tries"]) == (again.lease_token, 2, 1)
+    assert await store.read(email, one.email.id) == before[1]
+    assert [attempt["id"] for attempt in await store.read(attempts, one.email.id)] == ids
+    assert await store.read(kinds, one.email.id) == ["ATTEMPT_FINISHED"]
 
 
 async def test_giving_back_leaves_no_trace(store: Store) -> None:

@@ -4,74 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from delivery.values import job, middle, server
-from fakes import NOON, ManualClock
+from delivery.carrying import World, at
+from delivery.values import job, server
+from fakes import NOON
 from peers.smtp_peer import Script, SmtpPeer, silence
 from postroom_server.clock import MINUTE, SECOND
 from postroom_server.delivery.breaker import BreakerState
-from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
 from postroom_server.delivery.letters import Letters
-from postroom_server.delivery.line import Job
-from postroom_server.delivery.settle import Settlement
-from postroom_server.delivery.transmission import Transmission
 from postroom_server.delivery.verdict import Next, Outcome
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.facts import ServerFacts
-from postroom_server.store.known import Memory
 from postroom_server.store.models import RecipientState
-
-
-class Marks:
-    """In place of a store: dot marks are granted, refused, or the database is away."""
-
-    granted: bool | None = True
-
-    async def write(self, *_: Any) -> bool:
-        if self.granted is None:
-            raise Refusal(Reason.STORE_UNAVAILABLE, "away")
-        return self.granted
-
-
-class World:
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.marks = Marks()
-        self.reported: list[Settlement] = []
-        self.transmission = Transmission(
-            self.marks,  # type: ignore[arg-type]
-            Letters(self.marks, Memory(), None),  # type: ignore[arg-type]
-            Endpoints(None, SmtpSettings()),  # type: ignore[arg-type]
-            self.clock, owner=1, server_slots=4, report=self._heard, uniform=middle,
-        )  # fmt: skip
-        self._news = asyncio.Event()
-
-    def _heard(self, settlement: Settlement) -> None:
-        self.reported.append(settlement)
-        self._news.set()
-
-    async def outcomes(self, count: int) -> list[Outcome]:
-        await self.until(lambda: len(self.reported) >= count)
-        return [one.verdict.outcome for one in self.reported]
-
-    async def until(self, truth: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not truth():
-                self._news.clear()
-                await self._news.wait()
-
-    def begin(self, *jobs: Job) -> None:
-        for one in jobs:
-            self.transmission.begin(one)
-
-    def breaker(self, id_: int) -> BreakerState:
-        breaker = self.transmission.breaker_of(id_)
-        assert breaker
-        return breaker.state(self.clock.now())
 
 
 @pytest.fixture
@@ -80,10 +28,6 @@ async def world() -> AsyncIterator[World]:
     yield world
     async with asyncio.timeout(10):
         await world.transmission.close(0)
-
-
-def at(peer: SmtpPeer, id_: int = 1, **changes: Any) -> ServerFacts:
-    return server(id_, port=peer.port, **changes)
 
 
 @pytest.fixture
@@ -253,9 +197,9 @@ async def test_mail_that_expires_while_it_waits_for_a_slot_is_not_sent(world: Wo
         world.clock.advance(SECOND)
         await world.outcomes(2)
         assert len(peer.messages) == 1
-    assert [one.verdict.settled[0].state for one in world.reported] == [
-        RecipientState.DELIVERED, RecipientState.EXPIRED
-    ]  # fmt: skip
+    assert {one.leased.expire_time: one.verdict.settled[0].state for one in world.reported} == {
+        one.leased.expire_time: RecipientState.DELIVERED, NOON + SECOND: RecipientState.EXPIRED
+    }  # fmt: skip
 
 
 async def test_a_cancel_takes_out_what_waits_and_stops_what_has_not_written_its_dot(world: World) -> None:

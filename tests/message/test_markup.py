@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from html.parser import HTMLParser
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,8 @@ def _shape(page: str) -> list[tuple[str, str]]:
     ("page", "shape"),
     [
         ("a<b>c</b>", [("TEXT", "a"), ("START", "<b>"), ("TEXT", "c"), ("END", "</b>")]),
-        ("1 < 2", [("TEXT", "1 "), ("TEXT", "<"), ("TEXT", " 2")]),
+        ("1 < 2", [("TEXT", "1 < 2")]),
+        ("<<1", [("TEXT", "<<1")]),
         ("<a title='>'>x", [("START", "<a title='>'>"), ("TEXT", "x")]),
         ("<!-- <b> -->x", [("COMMENT", "<!-- <b> -->"), ("TEXT", "x")]),
         ("<!-->x", [("COMMENT", "<!-->"), ("TEXT", "x")]),
@@ -151,3 +153,37 @@ def test_well_formed_pages_read_as_the_standard_library_reads_them(page: str) ->
     expected = [event for event in _joined(oracle.events) if event != ("end", "br")]
 
     assert _events(page) == _joined(expected)
+
+
+@pytest.mark.parametrize(
+    ("piece", "whole"),
+    [
+        ("", True),
+        ("1 < 2 & 3", True),
+        ("<p>open", True),
+        ("</p>", True),
+        ("<!-- c --><style>p{}</style><title>t</title>", True),
+        ("<a b='>", False),
+        ("<a", False),
+        ("x<", False),
+        ("x</", False),
+        ("<!-- c", False),
+        ("<!x", False),
+        ("<?x", False),
+        ("<style>p{}", False),
+        ("<title>t", False),
+        ("<textarea>", False),
+        ("<script>", False),
+    ],
+)
+def test_a_piece_is_whole_when_the_page_goes_on_behind_it(piece: str, whole: bool) -> None:
+    assert markup.is_whole(piece) is whole
+
+
+@given(_PAGES, st.text(alphabet="<>/!-=\"' ab", max_size=12), _PAGES)
+def test_a_whole_piece_leaves_the_rest_of_the_page_as_it_is(before: str, piece: str, after: str) -> None:
+    hypothesis.assume(markup.is_whole(before) and markup.is_whole(piece))
+
+    alone = [(kind.lower(), text) for part in (before, piece, after) for kind, text in _shape(part)]
+    together = [(kind.lower(), text) for kind, text in _shape(before + piece + after)]
+    assert _joined(list(together)) == _joined(list(alone))

@@ -114,11 +114,27 @@ def test_placeholders_pass_untouched(places: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<b>x</b>", "<a href=x>y", "<ul><li>", "<", "<a b='", "&", "<!--", "<td>x", "\n<p>"]
-)
+    "piece",
+    [
+        "<b>x</b>", "<a href=x>y", "<ul><li>", "<", "<a b='", "&", "<!--", "<td>x", "\n<p>",
+        "<blockquote>x", "<ul><li>x", "<ol><li>x<br>y", "<blockquote><pre>\nx", "<hr>",
+    ],
+)  # fmt: skip
 def test_b2_a_large_page_takes_time_in_proportion(piece: str) -> None:
     start = time.process_time()
-    text_from_html(piece * (200_000 // len(piece)))
+    text = text_from_html(piece * (200_000 // len(piece)))
 
     # 200 kB take well under a second; anything quadratic takes minutes.
     assert time.process_time() - start < 10
+    # A rule of 40 marks is the most that four characters make.
+    assert len(text) <= 11 * 200_000
+
+
+def test_quotations_and_lists_are_shown_eight_deep() -> None:
+    quoted = text_from_html("".join(f"<blockquote>{n}" for n in range(1, 12))).splitlines()
+    listed = text_from_html("".join(f"<ul><li>{n}" for n in range(1, 12))).splitlines()
+
+    assert [line for line in quoted if line[-1].isdigit()][6:] == [
+        f"{'> ' * min(n, 8)}{n}" for n in range(7, 12)
+    ]
+    assert [line for line in listed if line][6:] == [f"{'  ' * min(n - 1, 7)}- {n}" for n in range(7, 12)]

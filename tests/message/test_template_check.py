@@ -52,3 +52,13 @@ def test_b2_both_measure_parts_in_octets(character: str, over: int) -> None:
     params = {"a": character * (MAX_PART_OCTETS // octets) + "x" * over}
     refused = (UnsafeContent, f"text: is longer than {MAX_PART_OCTETS} octets") if over else None
     assert outcome(template.check, params) == outcome(template.render, params) == refused
+
+
+def test_what_raw_values_bring_does_not_judge_the_author() -> None:
+    # The author's own addresses may be of more kinds than a value's.
+    page = '<a href="tel:+49">call</a><p>%raw%</p>'
+    template = CompiledTemplate(Content("Hi", page), [Variable("raw", raw=True)])
+    params = {"raw": "<b>x</b>"}
+    assert outcome(template.check, params) is outcome(template.render, params) is None
+    for raw in ('<a href="tel:1">x</a>', "<b", "<!--"):
+        assert outcome(template.check, {"raw": raw}) is not None

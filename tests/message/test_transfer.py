@@ -88,6 +88,26 @@ def test_quoted_printable_lines_do_not_end_in_white_space(text: str) -> None:
         assert not line.endswith((b" ", b"\t"))
 
 
+@given(st.lists(_BODY, max_size=30).map("\n".join), st.integers(1, 200))
+def test_pieces_encode_as_the_whole_does(text: str, piece: int) -> None:
+    octets = _normal(text).encode()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transfer, "_PIECE", piece)
+        assert b"".join(transfer._pieces(octets)) == octets
+        assert transfer._quoted_printable(octets) == transfer._quoted(octets)
+
+
+def test_what_is_kept_for_the_next_mail_is_bounded() -> None:
+    transfer._quoted_again.cache_clear()
+    for number in range(3000):
+        transfer._quoted_printable(f"é {number}\n{'x' * 3000}\n".encode())
+        transfer._quoted_printable(f"é {number}\n".encode() * 40)
+
+    kept = transfer._quoted_again.cache_info()
+    assert kept.currsize == kept.maxsize == 2048
+
+
 @pytest.mark.parametrize("space", [" ", "\t"])
 @pytest.mark.parametrize("length", range(60, 80))
 def test_a_space_at_the_end_of_a_full_line_makes_no_line_too_long(length: int, space: str) -> None:

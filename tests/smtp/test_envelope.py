@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postroom_server.crlf import CrlfText
 from postroom_server.smtp import Envelope
 from postroom_server.smtp.envelope import stuffed
 
@@ -114,3 +115,10 @@ def test_a6_unstuffing_gives_the_message_back_and_it_ends_once(lines: list[bytes
             break
     assert b"".join(line + b"\r\n" for line in received) == wire  # the only lone dot is the last line
     assert b"".join(line.removeprefix(b".") + b"\r\n" for line in received[:-1]) == message
+
+
+def test_a_message_that_was_looked_at_is_taken_as_it_is() -> None:
+    message = CrlfText(b"hi\r\n")
+    assert Envelope("me@x.test", ("you@x.test",), message).message is message
+    with pytest.raises(ValueError, match="not ASCII"):
+        Envelope("me@x.test", ("you@x.test",), CrlfText("é\r\n".encode()))

@@ -34,7 +34,9 @@ class Breaker:
     def state(self, now: Millis) -> BreakerState:
         if not self.openings:
             return BreakerState.CLOSED
-        return BreakerState.OPEN if now < self.reopen_time else BreakerState.HALF_OPEN
+        # Before its own opening: the clock was set back, and nobody waits until it has caught up.
+        is_open = self.opened_time <= now < self.reopen_time
+        return BreakerState.OPEN if is_open else BreakerState.HALF_OPEN
 
     def may_try(self, now: Millis) -> bool:
         """Whether a transaction may be begun now. Half open, asking is taking the probe."""
@@ -49,7 +51,7 @@ class Breaker:
 
         A line that is lost after the dot is the server's failure too, and the one that makes copies.
         """
-        if self.openings and start < self.opened_time:
+        if self.openings and start < self.opened_time <= now:
             # Begun before the breaker opened: of sixteen connections that fail together, one is news.
             return
         self.probing = False

@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from postroom_server.clock import Clock, Millis
+from postroom_server.clock import SECOND, Clock, Millis
+from postroom_server.delivery.astray import give_back_unheard, keep_due
+from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import Breaker
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.lease import Turns, lease
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.line import Job
-from postroom_server.delivery.settle import Settlement
 from postroom_server.delivery.settler import Settler
 from postroom_server.delivery.shares import share
 from postroom_server.delivery.transmission import Transmission
+from postroom_server.failpoints import reach
 from postroom_server.refusals import Refusal
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.ids import IdMint
@@ -39,6 +41,7 @@ class EngineSettings:
     poll_seconds: float = 0.25
     gather_seconds: float = 0.005
     store_pause_seconds: float = 1.0  # after the database did not answer
+    astray_seconds: float = 15.0  # how often leases are looked for that this process has not heard of
 
 
 class Engine:
@@ -80,6 +83,8 @@ class Engine:
             uniform=uniform,
         )
         self._turns = Turns()
+        self._due_seen: Millis = 0
+        self._look_at = 0.0  # monotonic
         self._jobs: dict[int, Job] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._awake = asyncio.Event()
@@ -141,13 +146,15 @@ class Engine:
             self._awake.clear()
             self._transmission.put_off_the_impatient()
             try:
+                await self._look_astray()
                 if await self._lease():
                     continue
-            except Refusal as refusal:
-                log.warning("lease_waits", reason=refusal.reason.value)
-                await asyncio.sleep(self._settings.store_pause_seconds)
-            except Exception:
-                log.exception("lease_failed")
+            except Exception as error:
+                self._look_at = 0.0
+                if isinstance(error, Refusal):
+                    log.warning("lease_waits", reason=error.reason.value)
+                else:
+                    log.exception("lease_failed")
                 await asyncio.sleep(self._settings.store_pause_seconds)
             await self._rest()
 
@@ -161,27 +168,68 @@ class Engine:
             # What comes within a moment is leased together: under load, calls come by the hundred.
             await asyncio.sleep(self._settings.gather_seconds)
 
+    async def _look_astray(self) -> None:
+        """Now and then, for a COMMIT may come about long after the line to the database was lost."""
+        now = self._clock.monotonic()
+        if now < self._look_at:
+            return
+        in_hand = {id_: job.leased.lease_token for id_, job in self._jobs.items()}
+        if unheard := await self._store.write(self._give_back_unit, in_hand):
+            log.warning("unheard_leases", deliveries=len(unheard))
+        self._look_at = now + self._settings.astray_seconds
+
+    def _give_back_unit(self, in_hand: dict[int, int]) -> list[int]:
+        return give_back_unheard(self._owner, in_hand, self._due_now())
+
     async def _lease(self) -> int:
         held = dict.fromkeys(Lane, 0)
         for job in self._jobs.values():
             held[job.leased.lane] += 1
         if not any(share(lane, held, self._settings.capacity) for lane in Lane):
             return 0
-        alone = not any(job.leased.alone for job in self._jobs.values())
-        leased, servers = await self._store.write(self._lease_unit, held, alone)
+        leased, servers, self._due_seen = await self._store.write(self._lease_unit, held, self._waiting())
+        reach("after_lease_commit")
         for one in leased:
             job = self._jobs[one.id] = Job(one, servers[one.tenant_id])
             # While stopping this gives the delivery back.
             self._transmission.begin(job)
         return len(leased)
 
-    def _lease_unit(self, held: dict[Lane, int], alone: bool) -> tuple[list[Leased], Servers]:
-        leased = lease(self._owner, held, self._settings.capacity, self._turns, self._due_now(), alone=alone)
+    def _lease_unit(
+        self, held: dict[Lane, int], waiting: list[tuple[int, int]] | None
+    ) -> tuple[list[Leased], Servers, Millis]:
+        now = self._due_now()
+        if now < self._due_seen - SECOND:
+            keep_due(now, self._due_seen)
+        leased = lease(
+            self._owner,
+            held,
+            self._settings.capacity,
+            self._turns,
+            now,
+            alone=waiting is not None,
+            waiting=waiting or (),
+        )
         if not leased:
-            return [], {}
+            return [], {}, now
         self._still_ours()
         known = self._memory.current()
-        return leased, {tenant: known.servers_for(tenant) for tenant in {one.tenant_id for one in leased}}
+        return (
+            leased,
+            {tenant: known.servers_for(tenant) for tenant in {one.tenant_id for one in leased}},
+            now,
+        )
+
+    def _waiting(self) -> list[tuple[int, int]] | None:
+        """The leases of deliveries held alone that only wait by now; None while one may bring us down."""
+        now = self._clock.monotonic()
+        waiting = []
+        for id_, job in self._jobs.items():
+            if job.leased.alone:
+                if not job.only_waits(now):
+                    return None
+                waiting.append((id_, job.leased.lease_token))
+        return waiting
 
     def _note_cancels(self, delivery_ids: tuple[int, ...]) -> None:
         for delivery_id in delivery_ids:

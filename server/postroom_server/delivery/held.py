@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import peewee
 import structlog
 
 from postroom_server.clock import Clock, Millis
@@ -24,7 +25,7 @@ def expire_held(now: Millis) -> int:
     """Ends up to 100 held deliveries whose time is over; returns how many. A unit of work."""
     over = (
         Delivery.select()
-        .where((Delivery.state == DeliveryState.HELD) & (Delivery.expire_time <= now))
+        .where((Delivery.state == peewee.SQL("'HELD'")) & (Delivery.expire_time <= now))
         .order_by(Delivery.expire_time, Delivery.id)
         .limit(_AT_ONCE)
     )

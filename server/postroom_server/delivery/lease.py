@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import peewee
@@ -14,6 +14,7 @@ from postroom_server.clock import Millis
 from postroom_server.delivery.codes import first_to, seeds
 from postroom_server.delivery.held_back import without_suppressed
 from postroom_server.delivery.leased import Leased, LeasedEmail, LeasedRecipient
+from postroom_server.delivery.marks import mark_waiting
 from postroom_server.delivery.shares import share
 from postroom_server.message.mailing import Mailing
 from postroom_server.store.models import (
@@ -29,7 +30,8 @@ from postroom_server.store.models import (
 from postroom_server.store.statement import Statement, as_list, is_postgresql, one_of
 
 # A delivery whose process has crashed moves from lane n to lane n + ALONE: nobody leases two of these at
-# once, so that one mail that brings processes down does not hold all those that were in hand with it.
+# once, so that one mail that brings processes down does not hold all those that were in hand with it. One
+# that only waits for a server's answer does not count: it is marked, and not blamed for the next crash.
 ALONE = len(Lane)
 
 # One statement: walk the tenants that have something READY in the lane by skipping through the partial
@@ -98,13 +100,21 @@ class Turns:
 
 
 def lease(
-    owner: int, held: Mapping[Lane, int], capacity: int, turns: Turns, now: Millis, *, alone: bool
+    owner: int,
+    held: Mapping[Lane, int],
+    capacity: int,
+    turns: Turns,
+    now: Millis,
+    *,
+    alone: bool,
+    waiting: Sequence[tuple[int, int]] = (),
 ) -> list[Leased]:
     """Leases due deliveries beside those held, urgent first, as many as each lane's share allows.
 
-    `alone`: also one delivery whose process has crashed, since none is held. A unit of work.
+    `alone`: also one delivery whose process has crashed, since none is held but those in `waiting`, by their
+    ids and tokens: they are marked as above suspicion, should this process crash. A unit of work.
     """
-    rows = _lease_alone(owner, turns, now) if alone else []
+    rows = _lease_alone(owner, turns, now, waiting) if alone else []
     held = dict(held)
     for lane in Lane:
         taken = _lease_lane(owner, lane, share(lane, held, capacity), turns, now)
@@ -119,9 +129,12 @@ def lease_email(owner: int, email_id: int) -> list[Leased]:
     return _read(rows) if rows else []
 
 
-def _lease_alone(owner: int, turns: Turns, now: Millis) -> list[tuple[Any, ...]]:
+def _lease_alone(
+    owner: int, turns: Turns, now: Millis, waiting: Sequence[tuple[int, int]]
+) -> list[tuple[Any, ...]]:
     if bound.connection().execute(_placed(_SOMETHING_ALONE), (ALONE,)).fetchone() is None:
         return []
+    mark_waiting(owner, waiting)
     for lane in Lane:
         if taken := _lease_lane(owner, lane + ALONE, 1, turns, now):
             return taken

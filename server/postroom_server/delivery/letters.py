@@ -15,6 +15,7 @@ from postroom_server.store.codes import MASK, CodeMaker
 from postroom_server.store.known import Memory
 from postroom_server.store.models import Attachment, Blob, Role
 from postroom_server.store.unit import Store
+from postroom_server.store.versions import CompiledVersion
 
 T = TypeVar("T")
 
@@ -32,7 +33,28 @@ class Letters:
     async def envelope(self, leased: Leased) -> Envelope:
         """Writes the message. Raises whatever keeps it from being written: that is our own failure."""
         email = leased.email
-        template = await self._template(email)
+        return self._written(leased, await self._template(email), await self._attachments(email))
+
+    def is_at_hand(self, email: LeasedEmail) -> bool:
+        """Whether its messages can be written at once: all they are made of is in memory, and small."""
+        version = email.template_version_id
+        return not email.has_files and (version is None or self._memory.kept_version(version) is not None)
+
+    def write(self, leased: Leased) -> Envelope:
+        """The same as `envelope`, at once, of an email that is at hand."""
+        email = leased.email
+        template = None
+        if email.template_version_id is not None:
+            template = _variant(self._memory.kept_version(email.template_version_id), email)
+        return self._written(leased, template, ())
+
+    def _written(
+        self,
+        leased: Leased,
+        template: CompiledTemplate | None,
+        attachments: tuple[entity.EncodedAttachment, ...],
+    ) -> Envelope:
+        email = leased.email
         to = leased.addresses(Role.TO)
         copy = Copy(
             leased.message_id,
@@ -47,7 +69,7 @@ class Letters:
             copy,
             template=template,
             body=self._body(email) if template is None and copy.code is None else None,
-            attachments=await self._attachments(email) if email.has_files else (),
+            attachments=attachments,
         )
         addresses = tuple(recipient.address for recipient in leased.open_recipients)
         return Envelope(
@@ -89,7 +111,7 @@ class Letters:
         version = self._memory.kept_version(email.template_version_id)
         if version is None:
             version = await self._store.read(self._memory.version, email.template_version_id)
-        return version.variants[email.template_language or version.default_language]
+        return _variant(version, email)
 
     def _body(self, email: LeasedEmail) -> entity.EncodedBody:
         body = self._bodies.get(email.id)
@@ -99,12 +121,20 @@ class Letters:
         return body
 
     async def _attachments(self, email: LeasedEmail) -> tuple[entity.EncodedAttachment, ...]:
+        if not email.has_files:
+            return ()
         files = self._files.get(email.id)
         if files is None:
             stored = await self._store.read(_read_files, email.id)
             files = tuple(entity.encode_attachment(file) for file in stored)
             self._files.keep(email.id, files)
         return files
+
+
+def _variant(version: CompiledVersion | None, email: LeasedEmail) -> CompiledTemplate:
+    if version is None:
+        raise ValueError("the template is not at hand")
+    return version.variants[email.template_language or version.default_language]
 
 
 class _Kept(Generic[T]):

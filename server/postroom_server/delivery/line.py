@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from collections.abc import Callable
 
 from postroom_server.clock import SECOND, Millis
+from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import Breaker, BreakerState
 from postroom_server.delivery.leased import Leased
-from postroom_server.delivery.settle import Settlement
 from postroom_server.delivery.shares import BULK_SHARE, NOT_URGENT_SHARE
+from postroom_server.smtp import Envelope
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane
 
 # Who waits longer for a slot is put off, so that a slow or silent server does not fill the process with
 # mail of its own.
 PATIENCE: Millis = 10 * SECOND
+
+# Mail that brings a process down does so while it is written or soon after.
+HARMLESS_SECONDS = 1.0
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -27,6 +32,28 @@ class Job:
     tried: tuple[Settlement, ...] = ()
     cancelled: bool = False
     waits_since: Millis = 0
+    written_at: float | None = None  # monotonic seconds
+
+    def only_waits(self, now: float) -> bool:
+        """Whether it is with its server, and has been for so long that it hardly brings this process down."""
+        return self.written_at is not None and now - self.written_at >= HARMLESS_SECONDS
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Rider:
+    """A job whose commands went behind the dot of another: not begun yet, while that dot is unanswered."""
+
+    job: Job
+    envelope: Envelope
+    since: Millis
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Slot:
+    """A slot at work. A job and its rider are of one lane: the slot passes from one to the other."""
+
+    line: Line
+    rider: Rider | None = None
 
 
 class Line:
@@ -67,6 +94,27 @@ class Line:
                 return self._waiting[lane].popleft()
         return None
 
+    def take_behind(self, lane: Lane, now: Millis, fits: Callable[[Job], bool]) -> Job | None:
+        """The next job for a slot that one of this lane is about to leave: it rides behind the other's dot.
+
+        Urgent mail does not ride: who knows how long the other's answer takes.
+        """
+        queue = self._waiting[lane]
+        first = next((waiting for waiting in self._waiting.values() if waiting), None)
+        if lane is Lane.URGENT or first is not queue:
+            return None
+        if self.server.messages_per_second or self.breaker.state(now) is not BreakerState.CLOSED:
+            return None
+        return queue.popleft() if self._has_slot(lane, leaving=1) and fits(queue[0]) else None
+
+    def has_room(self, lane: Lane) -> bool:
+        """Whether a job of this lane would find a slot free."""
+        return self._has_slot(lane)
+
+    def put_first(self, job: Job) -> None:
+        """Puts a job back that had been taken out."""
+        self._waiting[job.leased.lane].appendleft(job)
+
     def pause(self, now: Millis) -> float:
         """Seconds until the server's rate lets a waiting job begin; 0 when something else holds it back."""
         return max(0, self._next_start - now) / 1000 if any(self._waiting.values()) else 0.0
@@ -97,12 +145,13 @@ class Line:
             queue.clear()
         return jobs
 
-    def _has_slot(self, lane: Lane) -> bool:
+    def _has_slot(self, lane: Lane, leaving: int = 0) -> bool:
+        """`leaving` jobs of the same lane are as good as done."""
         slots = self.server.max_connections or self._default_slots
         running = self._running
-        not_urgent = running[Lane.NORMAL] + running[Lane.BULK]
+        not_urgent = running[Lane.NORMAL] + running[Lane.BULK] - leaving
         if not_urgent + running[Lane.URGENT] >= slots:
             return False
-        if lane is Lane.BULK and running[Lane.BULK] >= max(1, int(slots * BULK_SHARE)):
+        if lane is Lane.BULK and running[Lane.BULK] - leaving >= max(1, int(slots * BULK_SHARE)):
             return False
         return lane is Lane.URGENT or not_urgent < max(1, int(slots * NOT_URGENT_SHARE))

@@ -21,6 +21,8 @@ class Lines:
 
     def of(self, server: ServerFacts) -> Line:
         line = self._lines.get(server.id)
+        if line is not None and line.server is server:
+            return line
         if line is None:
             line = self._lines[server.id] = Line(server, self._default_slots)
         if _access(line.server) != _access(server):

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+
+import peewee
 
 from postroom_server.clock import Millis
 from postroom_server.delivery.codes import hand_over_at_dot
 from postroom_server.delivery.lease import ALONE
+from postroom_server.delivery.marks import DOT, WAITING
 from postroom_server.delivery.verdict import CRASHES_TO_HOLD, Outcome
+from postroom_server.failpoints import reach
 from postroom_server.store import history, outcome
 from postroom_server.store.history import Kind, event
 from postroom_server.store.ids import IdMint
 from postroom_server.store.models import Attempt, Delivery, DeliveryState, Email, Recipient, RecipientState
 
 _AT_ONCE = 500
+
+# Whoever has been leased so often is suspected again, even if it only waited: something must end its crashes.
+_BEYOND_SUSPICION = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,13 +41,25 @@ def rescue(owner: int | None, mint: IdMint, now: Millis) -> Rescued:
     The dot mark tells whether an AT_MOST_ONCE mail may have left; for the others nobody can tell, which
     makes the crash an ambiguous one, and they are sent again unless a cancel was asked for.
     """
-    query = Delivery.select().where(Delivery.state == DeliveryState.LEASED)
+    query = Delivery.select().where(Delivery.state == peewee.SQL("'LEASED'"))
     if owner is not None:
         query = query.where(Delivery.lease_owner == owner)
+    return _rescue(query.order_by(Delivery.lease_owner, Delivery.id).limit(_AT_ONCE), mint, now)
+
+
+def rescue_one(owner: int, delivery_id: int, token: int, mint: IdMint, now: Millis) -> Rescued:
+    """Rescues one delivery from a living owner who cannot settle it. A unit."""
+    lease = (Delivery.lease_owner == owner) & (Delivery.lease_token == token)
+    leased = (Delivery.id == delivery_id) & (Delivery.state == DeliveryState.LEASED)
+    return _rescue(Delivery.select().where(leased & lease), mint, now)
+
+
+def _rescue(query: Iterable[Delivery], mint: IdMint, now: Millis) -> Rescued:
     counts = dict.fromkeys((DeliveryState.READY, DeliveryState.HELD, DeliveryState.DONE), 0)
-    for delivery in query.order_by(Delivery.lease_owner, Delivery.id).limit(_AT_ONCE):
-        left_perhaps = not delivery.at_most_once or delivery.phase == "DOT"
-        state, ends_as = _fate(delivery, left_perhaps)
+    for delivery in query:
+        left_perhaps = not delivery.at_most_once or delivery.phase == DOT
+        crash_count = delivery.crash_count + int(_is_blamed(delivery))
+        state, ends_as = _fate(delivery, left_perhaps, crash_count)
         # Tested again: its owner may have come back to life in between.
         changed = (
             Delivery.update(
@@ -48,7 +68,7 @@ def rescue(owner: int | None, mint: IdMint, now: Millis) -> Rescued:
                 lane=delivery.lane % ALONE + ALONE,
                 # A server's trial is kept from the engine by a time far ahead.
                 run_at=max(now, delivery.run_at),
-                crash_count=delivery.crash_count + 1,
+                crash_count=crash_count,
             )
             .where(
                 (Delivery.id == delivery.id)
@@ -58,6 +78,7 @@ def rescue(owner: int | None, mint: IdMint, now: Millis) -> Rescued:
             )
             .execute()
         )
+        reach("during_rescue")
         if changed:
             counts[DeliveryState.DONE if ends_as else state] += 1
             if ends_as is not None:
@@ -66,14 +87,21 @@ def rescue(owner: int | None, mint: IdMint, now: Millis) -> Rescued:
     return Rescued(*counts.values())
 
 
-def _fate(delivery: Delivery, left_perhaps: bool) -> tuple[DeliveryState, RecipientState | None]:
+def _is_blamed(delivery: Delivery) -> bool:
+    """Whether the crash may have been this mail's doing: not, when it only waited for a server's answer."""
+    return delivery.phase != WAITING or delivery.transactions > _BEYOND_SUSPICION
+
+
+def _fate(
+    delivery: Delivery, left_perhaps: bool, crash_count: int
+) -> tuple[DeliveryState, RecipientState | None]:
     """The delivery's state, and that of its open recipients where they end with it."""
     if delivery.cancel_requested:
         # Nobody waits for it any more.
         return DeliveryState.CANCELLED, RecipientState.UNKNOWN if left_perhaps else RecipientState.CANCELLED
     if delivery.at_most_once and left_perhaps:
         return DeliveryState.DONE, RecipientState.UNKNOWN
-    if delivery.crash_count + 1 >= CRASHES_TO_HOLD:
+    if crash_count >= CRASHES_TO_HOLD and _is_blamed(delivery):
         return DeliveryState.HELD, None
     return DeliveryState.READY, None
 
@@ -113,7 +141,7 @@ def _note(delivery: Delivery, state: DeliveryState, left_perhaps: bool, mint: Id
         delivery_id=delivery.id,
         worker_id=delivery.lease_owner,
         outcome=Outcome.CRASHED,
-        phase=delivery.phase,
+        phase=DOT if delivery.phase == DOT else None,
         ambiguous=left_perhaps,
         accepted_count=0,
         refused_count=0,

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import peewee
 
 from postroom_server.clock import Millis
+from postroom_server.delivery import attempts
+from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.codes import hand_over, hand_over_at_dot
 from postroom_server.delivery.held_back import hard_refusals
-from postroom_server.delivery.leased import Leased
-from postroom_server.delivery.verdict import Next, Outcome, Settled, Verdict
-from postroom_server.smtp import Reply, Transaction
+from postroom_server.delivery.verdict import Next, Outcome, Settled
+from postroom_server.failpoints import reach
+from postroom_server.smtp import Reply
 from postroom_server.store import history, outcome, suppressed
 from postroom_server.store.history import Kind, event
 from postroom_server.store.ids import IdMint
-from postroom_server.store.models import Attempt, Delivery, DeliveryState, Email, Recipient, RecipientState
-from postroom_server.store.statement import Statement, as_list, bind, insert, is_postgresql, one_of
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Settlement:
-    """The end of one attempt. `transaction` is None where no server was asked.
-
-    `earlier` are transactions with other servers that failed within the same attempt.
-    """
-
-    leased: Leased
-    verdict: Verdict
-    transaction: Transaction | None
-    server_id: int | None
-    start_time: Millis
-    end_time: Millis
-    earlier: tuple[Settlement, ...] = ()
+from postroom_server.store.models import Delivery, DeliveryState, Email, Recipient, RecipientState
+from postroom_server.store.statement import Statement, as_list, bind, is_postgresql, one_of
 
 
 def _held_query() -> Any:
@@ -93,7 +78,6 @@ _FINISH_IF_SETTLED = Statement(
 _COUNT_AMBIGUOUS = Statement(
     lambda: Email.update(ambiguous_count=Email.ambiguous_count + 1).where(Email.id == bind("id"))
 )
-_ATTEMPT = insert(Attempt)
 
 
 def settle(owner: int, settlements: Sequence[Settlement], mint: IdMint, now: Millis) -> list[Settlement]:
@@ -102,9 +86,22 @@ def settle(owner: int, settlements: Sequence[Settlement], mint: IdMint, now: Mil
     Returns those whose lease had passed to another by then; what they learned is kept as evidence, and
     a recipient that is still open and was accepted is settled by it all the same.
     """
+    return settle_once(owner, settlements, mint.many(attempts.count(settlements)), mint, now)
+
+
+def settle_once(
+    owner: int, settlements: Sequence[Settlement], ids: Sequence[int], mint: IdMint, now: Millis
+) -> list[Settlement]:
+    """The same under ids for the attempts that were made before.
+
+    Whoever has lost the answer to the COMMIT asks again with the same ids: what was written stays as it is.
+    """
     held = {
         row[0]: row for row in _LOCK.rows(ids=as_list(settlement.leased.id for settlement in settlements))
     }
+    # Asked under the locks: a commit of which nobody has heard yet may still be under way.
+    if attempts.are_noted(ids):
+        return []
     sheet = _Sheet(now, _still_open(settlements))
     late: list[Settlement] = []
     for settlement in settlements:
@@ -115,7 +112,7 @@ def settle(owner: int, settlements: Sequence[Settlement], mint: IdMint, now: Mil
         else:
             late.append(settlement)
             sheet.add_late(settlement)
-    sheet.write(owner, mint)
+    sheet.write(owner, ids, mint)
     return late
 
 
@@ -189,16 +186,16 @@ class _Sheet:
             return  # given back by somebody who no longer had it: there is nothing to tell
         self._events.append(self._event(settlement, Kind.ATTEMPT_LATE))
 
-    def write(self, owner: int, mint: IdMint) -> None:
+    def write(self, owner: int, ids: Sequence[int], mint: IdMint) -> None:
         _SETTLE_RECIPIENT.execute_many(self._settled)
+        reach("inside_settle")
         _NOTE_REPLY.execute_many(self._noted)
         _END_LEASE.execute_many(self._ended)
         _FINISH_IF_SETTLED.execute_many(self._finished)
         _COUNT_AMBIGUOUS.execute_many(self._ambiguous)
         hand_over(self._handed_over, self._now)
         hand_over_at_dot(self._left_perhaps, self._now)
-        ids = mint.many(len(self._attempts))
-        _ATTEMPT.many([_attempt_row(id_, owner, one) for id_, one in zip(ids, self._attempts, strict=True)])
+        attempts.note(self._attempts, ids, owner)
         history.append(self._events)
         suppressed.put(self._refused_addresses, mint, self._now)
         outcome.record(
@@ -243,10 +240,8 @@ class _Sheet:
 
     def _append_attempts(self, settlement: Settlement) -> bool:
         """Notes what was tried, in order; False when that is nothing."""
-        tried = list(settlement.earlier)
-        if settlement.transaction is not None or settlement.verdict.counts_as_crash:
-            tried.append(settlement)
-        self._attempts += sorted(tried, key=lambda one: one.start_time)
+        tried = settlement.tried
+        self._attempts += tried
         return bool(tried)
 
     def _event(
@@ -280,16 +275,3 @@ def _reply_columns(reply: Reply | None) -> dict[str, Any]:
     if reply is None:
         return {"code": None, "enhanced": None, "reply": None}
     return {"code": reply.code, "enhanced": reply.enhanced or None, "reply": reply.text}
-
-
-def _attempt_row(id_: int, owner: int, settlement: Settlement) -> tuple[Any, ...]:
-    leased, verdict, transaction = settlement.leased, settlement.verdict, settlement.transaction
-    final = transaction.final if transaction else None
-    text = final.text if final else (transaction.error if transaction else None)
-    return (
-        id_, leased.tenant_id, leased.email.id, leased.id, settlement.server_id, owner, verdict.outcome.value,
-        transaction.phase.value if transaction else "LOCAL", final.code if final else None,
-        (final.enhanced or None) if final else None, text,
-        (transaction.tls_version or None) if transaction else None, verdict.ambiguous, verdict.accepted_count,
-        verdict.refused_count, settlement.start_time, settlement.end_time,
-    )  # fmt: skip

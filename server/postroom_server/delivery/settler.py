@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from postroom_server.clock import Clock
-from postroom_server.delivery.settle import Settlement, settle
+from postroom_server.delivery import attempts
+from postroom_server.delivery.attempts import Settlement
+from postroom_server.delivery.rescue import rescue_one
+from postroom_server.delivery.settle import settle_once
+from postroom_server.failpoints import reach
 from postroom_server.refusals import Refusal
 from postroom_server.store.ids import IdMint
 from postroom_server.store.unit import Store
@@ -65,32 +70,59 @@ class Settler:
 
     async def _write(self, batch: list[Settlement]) -> None:
         """Writes until it succeeds: an outcome that is known must not be lost to a pause of the database."""
-        tries = 0
-        while not await self._try(batch):
-            tries += 1
-            if self._closing and tries >= TRIES:
-                # Nobody will know how these ended: they stay LEASED, and are rescued as after a crash.
-                log.error("settle_given_up", deliveries=[one.leased.id for one in batch])
-                break
-            await asyncio.sleep(self._retry_seconds)
-        self._on_settled(batch)
+        ids: list[int] = []
 
-    async def _try(self, batch: list[Settlement]) -> bool:
-        """False: the database does not answer."""
+        async def write() -> None:
+            nonlocal ids
+            # The same at every try: a lost answer to a COMMIT does not tell what became of it.
+            ids = ids or self._mint.many(attempts.count(batch))
+            reach("before_settle")
+            now = self._clock.now()
+            if late := await self._store.write(settle_once, self._owner, batch, ids, self._mint, now):
+                log.warning("outcomes_came_late", deliveries=[one.leased.id for one in late])
+
         try:
-            late = await self._store.write(settle, self._owner, batch, self._mint, self._clock.now())
-        except Refusal as refusal:
-            log.warning("settle_waits", deliveries=len(batch), reason=refusal.reason.value)
-            return False
+            await self._insist(write, batch)
         except Exception:
             if len(batch) > 1:
                 # One bad row must not keep the others from being settled.
                 for one in batch:
                     await self._write([one])
             else:
-                # Our own mistake; trying again would hold up the others. The next start rescues it.
                 log.exception("settle_failed", delivery=batch[0].leased.id)
-            return True
-        if late:
-            log.warning("outcomes_came_late", deliveries=[one.leased.id for one in late])
-        return True
+                await self._abandon(batch[0])
+            return
+        self._on_settled(batch)
+
+    async def _abandon(self, one: Settlement) -> None:
+        """Ends the lease of what cannot be settled as if this process had died of it: three times, then HELD.
+
+        It is our own mistake, and leased for ever the mail would have no way forward.
+        """
+        leased = one.leased
+
+        async def write() -> None:
+            given = (self._owner, leased.id, leased.lease_token, self._mint, self._clock.now())
+            await self._store.write(rescue_one, *given)
+
+        try:
+            await self._insist(write, [one])
+        except Exception:
+            # It stays in hand, and the next start rescues it.
+            log.exception("not_given_back", delivery=leased.id)
+            return
+        self._on_settled([one])
+
+    async def _insist(self, write: Callable[[], Awaitable[None]], batch: list[Settlement]) -> None:
+        """Until the database answers, or closing has waited long enough for it."""
+        for tries in itertools.count(1):
+            try:
+                await write()
+                return
+            except Refusal as refusal:
+                log.warning("settle_waits", deliveries=len(batch), reason=refusal.reason.value)
+            if self._closing and tries >= TRIES:
+                # Nobody will know how these ended: they stay LEASED, and are rescued as after a crash.
+                log.error("settle_given_up", deliveries=[one.leased.id for one in batch])
+                return
+            await asyncio.sleep(self._retry_seconds)

@@ -8,11 +8,13 @@ import dataclasses
 import structlog
 
 from postroom_server.clock import Clock, Millis
+from postroom_server.delivery import attempts
+from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.lease import lease_email
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.letters import Letters
-from postroom_server.delivery.settle import Settlement, settle
+from postroom_server.delivery.settle import settle_once
 from postroom_server.delivery.verdict import (
     Next,
     Outcome,
@@ -31,6 +33,8 @@ from postroom_server.store.models import RecipientState
 from postroom_server.store.unit import Store
 
 log = structlog.get_logger()
+
+_STORE_PAUSE_SECONDS = 1.0  # after the database did not answer
 
 
 class Trial:
@@ -73,8 +77,21 @@ class Trial:
             log.exception("trial_not_built", delivery=leased.id, email=email_id)
             verdict = judge_local_error(leased, now=start, uniform=lambda low, _: low)
             settlement = Settlement(leased, _final(verdict), None, server.id, start, self._clock.now())
-        await self._store.write(settle, self._owner, [settlement], self._mint, self._clock.now())
+        await self._settle(settlement)
         return settlement
+
+    async def _settle(self, settlement: Settlement) -> None:
+        """Until the database answers: a lease that nobody ends would keep the mail for ever."""
+        ids: list[int] = []
+        while True:
+            try:
+                ids = ids or self._mint.many(attempts.count([settlement]))
+                given = (self._owner, [settlement], ids, self._mint, self._clock.now())
+                await self._store.write(settle_once, *given)
+                return
+            except Refusal as refusal:
+                log.warning("trial_waits", delivery=settlement.leased.id, reason=refusal.reason.value)
+            await asyncio.sleep(_STORE_PAUSE_SECONDS)
 
     def _lease(self, email_id: int, server_id: int) -> tuple[Leased, ServerFacts]:
         leased = lease_email(self._owner, email_id)

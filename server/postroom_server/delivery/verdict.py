@@ -158,8 +158,9 @@ def _spoken(
     accepted = sum(s.state is RecipientState.DELIVERED for s in settled)
     # 452 4.5.3 means "not so many at once": those left over go at once, in a second transaction.
     at_once = over_limit and accepted > 0
-    tries = leased.tries + 1
-    run_at = now if at_once else now + retry.delay(tries, is_code=leased.email.is_code, uniform=uniform)
+    run_at = now
+    if stay and not at_once:
+        run_at += retry.delay(leased.tries + 1, is_code=leased.email.is_code, uniform=uniform)
     not_accepted = Outcome.TRANSIENT if stay else Outcome.PERMANENT
     outcome = Outcome.DELIVERED if accepted else not_accepted
     return Verdict(

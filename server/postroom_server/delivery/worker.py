@@ -10,13 +10,14 @@ import dataclasses
 import secrets
 from collections.abc import Callable
 
+import peewee
 import structlog
 
 from postroom_server.clock import Clock, Millis
 from postroom_server.delivery.rescue import Rescued, rescue
 from postroom_server.refusals import Refusal
 from postroom_server.store.ids import NODE_BITS, IdMint
-from postroom_server.store.models import Delivery, DeliveryState, Worker
+from postroom_server.store.models import Delivery, Worker
 from postroom_server.store.unit import LostRaceError, Store
 
 log = structlog.get_logger()
@@ -187,7 +188,7 @@ def _beat(number: int, incarnation: str, now: Millis) -> list[int] | None:
     if not changed:
         return None
     cancels = Delivery.select(Delivery.id).where(
-        (Delivery.state == DeliveryState.LEASED)
+        (Delivery.state == peewee.SQL("'LEASED'"))
         & (Delivery.lease_owner == number)
         & Delivery.cancel_requested
     )

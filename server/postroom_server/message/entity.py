@@ -10,7 +10,7 @@ from postroom_server.message.unsafe import UnsafeContent, check_text
 
 MAX_FILE_NAME_LENGTH = 255
 
-_WORD = r"[A-Za-z0-9!#$&^_.+-]{1,60}"
+_WORD = r"[A-Za-z0-9!#$&^_.+-]{1,127}"  # RFC 6838 §4.2
 _PARAMETER = rf'{_WORD}=(?:{_WORD}|"[A-Za-z0-9 !#$&^_.+:/-]{{0,60}}")'
 _CONTENT_TYPE = re.compile(rf"({_WORD})/{_WORD}(?:; ?{_PARAMETER}){{0,4}}")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")

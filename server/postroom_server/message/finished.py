@@ -6,28 +6,27 @@ break out. This asks the bytes themselves, without trusting how they were made.
 
 from __future__ import annotations
 
-import re
+import functools
 
+from postroom_server.crlf import CrlfText
 from postroom_server.message import reading
 from postroom_server.message.letter import Letter
 from postroom_server.message.unsafe import UnsafeContent, check_text
 
 _MAX_LINE = 998
-_BARE_CR = re.compile(rb"\r(?!\n)")
-_BARE_LF = re.compile(rb"\n(?<!\r\n)")
 
 
-def check_finished(message: bytes, letter: Letter) -> None:
-    """Raises UnsafeContent unless `message` has exactly the headers of `letter` and well-formed lines.
+def check_finished(message: bytes, letter: Letter) -> CrlfText:
+    """Returns `message` if it has the headers of `letter` and well-formed lines, else raises UnsafeContent.
 
     Every CR is followed by LF and every LF preceded by CR, there is no NUL, no line is longer than 998
     octets, all is ASCII unless an address needs SMTPUTF8, no encoded-word hides a control character, and
     the sender, the recipients and the subject read as the letter has them.
     """
-    if _BARE_CR.search(message) or _BARE_LF.search(message):
-        raise UnsafeContent("message", "has a CR or LF that is no line end")
-    if b"\0" in message:
-        raise UnsafeContent("message", "has a NUL")
+    try:
+        lines = CrlfText(message)
+    except ValueError as error:
+        raise UnsafeContent("message", str(error)) from None
     if not message.isascii() and letter.has_ascii_addresses:
         raise UnsafeContent("message", "has octets beyond ASCII")
     _check_line_lengths(message)
@@ -45,16 +44,18 @@ def check_finished(message: bytes, letter: Letter) -> None:
     expected = _expected_names(letter)
     if head_end < 0 or (names != expected and names != [*expected, "Content-Transfer-Encoding:"]):
         raise UnsafeContent("message", "does not have the headers it should have")
-    if "=?" in head and _hides_something(head):
+    if "=?" in head and any(_hides_something(value) for value in values if "=?" in value):
         raise UnsafeContent("message", "has a header that decodes to something else")
     _check_reading(values, letter)
+    return lines
 
 
-def _hides_something(head: str) -> bool:
+@functools.lru_cache(maxsize=256)  # senders come again
+def _hides_something(value: str) -> bool:
     """Tells whether an encoded-word is not one of ours, or decodes to a control character."""
-    if "=?" in reading.ENCODED_WORD.sub("", head):
+    if "=?" in reading.ENCODED_WORD.sub("", value):
         return True
-    for encoding, payload in reading.ENCODED_WORD.findall(head):
+    for encoding, payload in reading.ENCODED_WORD.findall(value):
         text = reading.read_word(encoding, payload)
         if text is None or check_text(text):
             return True

@@ -6,6 +6,7 @@ Sending and previewing both go through here, so that a preview is what would lea
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 from postroom_server.message import code_text
@@ -37,11 +38,17 @@ class Mailing:
 
     def own_text(self) -> str | None:
         """The text part of a custom body: the caller's, or what its HTML says."""
-        return text_from_html(self.html) if self.html and not self.text else self.text
+        return _derived(self.html) if self.html and not self.text else self.text
 
     def params_for(self, address: str) -> Mapping[str, object]:
         own = self.recipient_params.get(address)
         return {**self.params, **own} if own else self.params
+
+
+@functools.lru_cache(maxsize=16)
+def _derived(html: str) -> str:
+    """The text of a page. A long one takes a tenth of a second, and every copy with a code asks for it."""
+    return text_from_html(html)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -100,8 +107,7 @@ def write(
         headers=mailing.headers,
     )
     composed = compose(letter, body, attachments)
-    check_finished(composed.message, letter)
-    return composed
+    return composed._replace(message=check_finished(composed.message, letter))
 
 
 def _prefixed(prefix: str | None, subject: str) -> str:

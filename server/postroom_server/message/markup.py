@@ -44,6 +44,9 @@ class Token(NamedTuple):
     attributes: tuple[Attribute, ...] = ()
 
 
+# Up to what may be a tag or a comment: a "<" before anything else is text (HTML §13.2.5.6).
+_TEXT = re.compile(r"(?:[^<]++|<(?![A-Za-z/!?]))++")
+_UNFINISHED = re.compile(r"</?\Z")
 _TAG_NAME = re.compile(r"</?([A-Za-z][^\t\n\f\r />]*+)")
 _ATTRIBUTE = re.compile(
     r"""[\t\n\f\r /]*+(?:(?P<end>>)|(?P<name>[^\t\n\f\r />][^\t\n\f\r />=]*+)"""
@@ -65,11 +68,10 @@ def tokens(page: str) -> Iterator[Token]:
     """The tokens of a page, in order, without gaps."""
     at, size = 0, len(page)
     while at < size:
-        opening = page.find("<", at)
-        if opening != at:
-            end = size if opening < 0 else opening
-            yield Token(Kind.TEXT, "", at, end)
-            at = end
+        text = _TEXT.match(page, at)
+        if text:
+            yield Token(Kind.TEXT, "", at, text.end())
+            at = text.end()
             continue
         token = _tag(page, at) or _declaration(page, at) or Token(Kind.TEXT, "", at, at + 1)
         yield token
@@ -94,6 +96,17 @@ def walk(page: str) -> Iterator[Token]:
         for kind, name, start, end, attributes in tokens(inside["inner"]):
             moved = tuple(a._replace(start=a.start + offset, end=a.end + offset) for a in attributes)
             yield Token(kind, name, start + offset, end + offset, moved)
+
+
+def is_whole(piece: str) -> bool:
+    """Whether what comes behind a piece of a page reads as it would without the piece.
+
+    Not behind an open tag or comment, a `<` that waits for its name, or an element that holds no markup.
+    """
+    if _UNFINISHED.search(piece):
+        return False
+    end = len(piece)
+    return any(token.start == end and token.kind is Kind.START for token in tokens(f"{piece}<i>"))
 
 
 def _tag(page: str, start: int) -> Token | None:

@@ -27,14 +27,18 @@ _SPACE = re.compile(r"[ \t\n\f\r]+")
 _HIDDEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|mso-hide\s*:\s*all)", re.IGNORECASE)
 _NO_TARGET = re.compile(r"#|(?:javascript|vbscript|data|cid):", re.IGNORECASE)
 _RULE = "-" * 40
+# Quotations and lists in one another are shown this deep. Nobody reads deeper ones, and every line would bear
+# the marks of all: a page of a megabyte would make gigabytes.
+_MOST_LEVELS = 8
 
 
 def text_from_html(page: str) -> str:
     """Writes a page as plain text.
 
     Links become `text <address>`, list items get a bullet or their number, table cells are two spaces apart
-    and rows are lines, images are their alt text, quotations are marked with `>`. Hidden elements are left
-    out. Lines end with a line feed and are not wrapped; there is none at the end.
+    and rows are lines, images are their alt text, quotations are marked with `>`. Quotations and lists are
+    shown eight deep. Hidden elements are left out. Lines end with a line feed and are not wrapped; there is
+    none at the end.
     """
     writer = _Writer()
     for token in markup.tokens(page):
@@ -160,7 +164,8 @@ class _Writer:
 
     def _prefix(self) -> str:
         # A line that begins with a bullet stands one level further out than those that follow it.
-        return "> " * self._quotes + "  " * (len(self._lists) - bool(self._bullet))
+        quotes, lists = min(self._quotes, _MOST_LEVELS), min(len(self._lists), _MOST_LEVELS)
+        return "> " * quotes + "  " * (lists - bool(self._bullet))
 
     def _break(self, name: str) -> None:
         wanted = _BREAKS.get(name, 0)

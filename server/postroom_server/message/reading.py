@@ -7,6 +7,7 @@ not repeated here. Strict: what readers may take in different ways has no readin
 from __future__ import annotations
 
 import binascii
+import functools
 import re
 
 # Charset and encodings in the spelling that Postroom writes; others are not read.
@@ -63,6 +64,7 @@ def read_word(encoding: str, payload: str) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=256)  # senders come again
 def read_mailbox(value: str) -> tuple[str, str] | None:
     """The display name, which may be empty, and the address of a header that has one of each."""
     if not value.endswith(">"):

@@ -7,16 +7,20 @@ import html as entities
 import re
 from collections.abc import Iterable, Mapping
 
-from postroom_server.message import links, percent
+from postroom_server.message import links, markup, percent
 from postroom_server.message.parts import Parts, cut
 from postroom_server.message.placement import Problem, check_placement
 from postroom_server.message.plaintext import closed_up, text_from_html
 from postroom_server.message.unsafe import UnsafeContent, check_text
 from postroom_server.message.values import text_of
+from postroom_server.message.variable import InvalidValue, MissingVariables, Variable
 
 MAX_PART_OCTETS = 1024 * 1024
 MAX_SUBJECT_LENGTH = 998
 _MAX_REMEMBERED = 16
+# A page is cut anew for names that only one caller calls variables; accepting mail waits for that.
+_MOST_CUT_ANEW = 32 * 1024
+_UNDECLARED = "must be declared: in a template this long other names are text"
 _NOTHING: Mapping[str, str] = {}
 _MARKUP = re.compile("[<&\"']")
 
@@ -31,46 +35,12 @@ class Content:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Variable:
-    """What a template says about a name.
-
-    `default` stands in for a value that is absent or null. `raw` values are not escaped in HTML. A `literal`
-    name is no variable at all: `%name%` stays, whoever supplies it. `declared` tells the author's from the
-    discovered.
-    """
-
-    name: str
-    required: bool = True
-    default: str | None = None
-    raw: bool = False
-    literal: bool = False
-    declared: bool = False
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Rendered:
     """A mail's content with all values in place. `html` is None when the template has none; `text` never."""
 
     subject: str
     html: str | None
     text: str
-
-
-class MissingVariables(ValueError):  # noqa: N818 - named after what was found
-    """Required variables without a value; `names` has all of them."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = tuple(names)
-        super().__init__(f"no value for {', '.join(self.names)}")
-
-
-class InvalidValue(ValueError):  # noqa: N818 - named after what was found
-    """The value of the variable `name` has no text; `problem` says why."""
-
-    def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"{name} {problem}")
-        self.name = name
-        self.problem = problem
 
 
 class CompiledTemplate:
@@ -101,6 +71,23 @@ class CompiledTemplate:
         self._system_keys = tuple((name, percent.system_key(name)) for name in sorted(system_names))
         self._parts = cut(content.subject, content.html, content.text, self._names, system_names)
         self._parts_with: dict[frozenset[str], Parts] = {}
+        parts = (content.subject, content.html or "", content.text or "")
+        self.length = sum(map(len, parts))  # in characters
+
+    @property
+    def place_count(self) -> int:
+        """How many times a variable stands in it."""
+        parts = (self._parts.subject, self._parts.html, self._parts.text)
+        return sum(len(part.keys) for part in parts if part is not None)
+
+    def shows(self, name: str, *, own_subject: bool = True) -> bool:
+        """Whether readers see the value of `name`, whatever they read: the page, or the text, or the subject.
+
+        `own_subject` False: the caller has another one.
+        """
+        if own_subject and name in self._parts.subject.keys:
+            return True
+        return all(part is None or name in part.keys for part in (self._parts.html, self._parts.text))
 
     def problems(self) -> list[Problem]:
         """The variables that stand where HTML cannot hold them; a template that has any is not saved."""
@@ -124,6 +111,9 @@ class CompiledTemplate:
         problems: dict[str, str] = {}
         for name, value in params.items():
             if value is not None and (name in self._names or name in self._maybe):
+                if name not in self._names and self.length > _MOST_CUT_ANEW:
+                    problems[name] = _UNDECLARED
+                    continue
                 try:
                     text_of(value)
                 except ValueError as error:
@@ -153,19 +143,13 @@ class CompiledTemplate:
         return Rendered(subject, html, text)
 
     def check(self, params: Mapping[str, object], system: Mapping[str, str] = _NOTHING) -> None:
-        """Raises what `render` would raise, without writing the parts: cheap, however long they are.
-
-        Raw values that bring markup are the exception: their page has to be written and read for links.
-        """
+        """Raises what `render` would raise, without writing the parts: cheap, however long they are."""
         parts, values = self._fit(params, system)
         self._render_subject(parts, values)
         if parts.html is not None:
-            if any(_MARKUP.search(values[name]) for name in self._raw):
-                self._render_html(parts, parts.html, values)
-            else:
-                escaped = self._escaped(values)
-                _check_length("html", parts.html, escaped)
-                self._check_links(parts, escaped)
+            escaped = self._escaped(values)
+            _check_length("html", parts.html, escaped)
+            self._check_html(parts, escaped)
         if parts.text is not None and not (parts.text_is_derived and self._must_derive_anew(parts, values)):
             _check_length("text", parts.text, values)
 
@@ -211,6 +195,8 @@ class CompiledTemplate:
         if not extra:
             return self._parts
         for name in extra:
+            if self.length > _MOST_CUT_ANEW:
+                raise InvalidValue(name, _UNDECLARED)
             values[name] = _text(name, params[name])
         parts = self._parts_with.get(extra)
         if parts is None:
@@ -227,10 +213,7 @@ class CompiledTemplate:
     def _render_html(self, parts: Parts, compiled: percent.Compiled, values: Mapping[str, str]) -> str:
         escaped = self._escaped(values)
         rendered = _render("html", compiled, escaped)
-        if any(_MARKUP.search(values[name]) for name in self._raw):
-            _refuse_scheme(links.first_unsafe(rendered))
-        else:
-            self._check_links(parts, escaped)
+        self._check_html(parts, escaped)
         return rendered
 
     def _escaped(self, values: Mapping[str, str]) -> dict[str, str]:
@@ -240,7 +223,14 @@ class CompiledTemplate:
             }
         return {key: entities.escape(value) for key, value in values.items()}
 
-    def _check_links(self, parts: Parts, escaped: Mapping[str, str]) -> None:
+    def _check_html(self, parts: Parts, escaped: Mapping[str, str]) -> None:
+        """Looks at what values add to the page, not at the page: a raw one must be whole by itself."""
+        for name in self._raw:
+            value = escaped[name]
+            if _MARKUP.search(value):
+                if not markup.is_whole(value):
+                    raise UnsafeContent("html", f"has a value of {name} that ends inside a tag or a comment")
+                _refuse_scheme(links.first_unsafe(value))
         for link in parts.links:
             _refuse_scheme(links.unsafe_scheme(entities.unescape(link.render(escaped))))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from postroom_server.smtp.conversation import BeforeDot, Conversation
+from postroom_server.smtp.conversation import BeforeDot, Begun, Conversation, Following
 from postroom_server.smtp.endpoint import Endpoint, Timeouts
 from postroom_server.smtp.envelope import Envelope
 from postroom_server.smtp.opening import Line, NotOpened, Opening
@@ -21,9 +21,12 @@ class Connection:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.messages = 0  # transactions begun on the line
+        self._loop = asyncio.get_running_loop()
         self._line: Line | None = None
         self._opening: asyncio.Task[Line] | None = None
         self._conversation: Conversation | None = None
+        self._begun: Begun | None = None
+        self._retired = False
         self._aborted = False
         self._opened_at = 0.0
         self._used_at = 0.0
@@ -35,14 +38,14 @@ class Connection:
     @property
     def is_reusable(self) -> bool:
         """Whether the line is healthy, and neither too old nor too long idle nor used too often."""
-        if not self.is_open:
+        if self._begun is not None or not self.is_open:
             return False
-        now, endpoint = asyncio.get_running_loop().time(), self.endpoint
-        return (
-            self.messages < endpoint.max_messages
-            and now - self._opened_at < endpoint.max_age
-            and now - self._used_at < endpoint.max_idle
-        )
+        return self._has_time_left and self._loop.time() - self._used_at < self.endpoint.max_idle
+
+    def has_begun(self, envelope: Envelope) -> bool:
+        """Whether this envelope's commands went behind the last dot, and the line is good for the rest."""
+        begun = self._begun
+        return begun is not None and begun.envelope is envelope and self.is_open and not self._retired
 
     @property
     def dot_written(self) -> bool:
@@ -68,31 +71,52 @@ class Connection:
         if self._aborted:
             line.wire.abort()
         self._line = line
-        self._opened_at = self._used_at = asyncio.get_running_loop().time()
+        self._opened_at = self._used_at = self._loop.time()
         return line
 
     async def send(
-        self, envelope: Envelope, *, before_dot: BeforeDot | None = None, timeouts: Timeouts | None = None
+        self,
+        envelope: Envelope,
+        *,
+        before_dot: BeforeDot | None = None,
+        timeouts: Timeouts | None = None,
+        following: Following | None = None,
     ) -> Transaction:
         """Hands one envelope over, opening the line if need be, and tells how it ended.
 
         `before_dot` is awaited after 354 and before the final dot; False closes the line instead. `timeouts`
-        replaces the endpoint's for this transaction. Faults of the server and of the network are outcomes and
-        never raised. When the caller is cancelled, or `before_dot` raises, the line is closed at once.
+        replaces the endpoint's for this transaction. `following` may be asked, as the dot is written, for the
+        envelope that is to be sent next: its commands then leave in the same breath, and it must be the next
+        that is sent here (see `has_begun`), or else the line is closed. Faults of the server and of the
+        network are outcomes and never raised. When the caller is cancelled, or `before_dot` or `following`
+        raises, the line is closed at once.
         """
+        begun, self._begun = self._begun, None
+        if begun is not None and begun.envelope is not envelope and self._line is not None:
+            self._line.wire.abort()  # what was begun has its DATA: nothing else may be said
         try:
             line = self._line or await self.open()
         except (NotOpened, Aborted) as failure:
             return _never_began(envelope, failure)
         self.messages += 1
         conversation = self._conversation = Conversation(
-            line, envelope, timeouts or self.endpoint.timeouts, before_dot
+            line,
+            envelope,
+            timeouts or self.endpoint.timeouts,
+            before_dot,
+            begun=begun,
+            following=following if following is not None and self._has_time_left else None,
         )
         try:
             return await conversation.run()
         finally:
             self._conversation = None
-            self._used_at = asyncio.get_running_loop().time()
+            self._begun = conversation.next
+            self._used_at = self._loop.time()
+
+    def retire(self) -> None:
+        """Lets the message under way end and begins no other, not even one whose commands are written."""
+        self._retired = True
 
     def abort(self) -> None:
         """Closes at once, whatever is under way: before the dot that is LOCAL, after it AMBIGUOUS."""
@@ -106,13 +130,22 @@ class Connection:
         """Says QUIT, whose answer nobody needs, and closes. Not for a connection that is in use."""
         if self._line is not None:
             wire = self._line.wire
-            if quit and wire.is_alive:
+            if quit and wire.is_alive and self._begun is None:
                 with contextlib.suppress(Lost):
                     wire.write(b"QUIT\r\n", replies=1)
                     while wire.owed:
                         await wire.frame(QUIT_PATIENCE)
             await wire.close(QUIT_PATIENCE)
         self.abort()
+
+    @property
+    def _has_time_left(self) -> bool:
+        endpoint = self.endpoint
+        return (
+            not self._retired
+            and self.messages < endpoint.max_messages
+            and self._loop.time() - self._opened_at < endpoint.max_age
+        )
 
 
 async def probe(endpoint: Endpoint, envelope: Envelope) -> Transaction:

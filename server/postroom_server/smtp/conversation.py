@@ -7,10 +7,13 @@ and after DATA there is never a dot, nor a RSET that would become text of the me
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Awaitable, Callable
 
+from postroom_server.failpoints import reach, reach_soon
 from postroom_server.smtp import reply as reply_
+from postroom_server.smtp.commands import commands_of, obstacle
 from postroom_server.smtp.endpoint import Timeouts
 from postroom_server.smtp.envelope import Envelope, stuffed
 from postroom_server.smtp.opening import Line
@@ -20,15 +23,33 @@ from postroom_server.smtp.wire import Aborted, Lost
 
 # Asked after 354 and before the final dot; False stops the transaction.
 BeforeDot = Callable[[], Awaitable[bool]]
+# Asked once, in the moment the final dot is written: the envelope whose commands go behind it, if any.
+Following = Callable[[], Envelope | None]
 
 CHUNK_BYTES = 65536
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Begun:
+    """An envelope whose commands were written behind the dot of the one before it (RFC 2920 §3.1)."""
+
+    envelope: Envelope
+    commands: list[bytes]
+    doubted: bool = False  # the one before it was refused
 
 
 class Conversation:
     """One envelope's way over one line."""
 
     def __init__(
-        self, line: Line, envelope: Envelope, timeouts: Timeouts, before_dot: BeforeDot | None
+        self,
+        line: Line,
+        envelope: Envelope,
+        timeouts: Timeouts,
+        before_dot: BeforeDot | None,
+        *,
+        begun: Begun | None = None,
+        following: Following | None = None,
     ) -> None:
         self._wire = line.wire
         self._capabilities = line.capabilities
@@ -36,13 +57,16 @@ class Conversation:
         self._envelope = envelope
         self._timeouts = timeouts
         self._before_dot = before_dot
+        self._begun = begun
+        self._following = following if line.capabilities.pipelining else None
         self._phase = Phase.MAIL
         self._replies: list[Reply | None] = [None] * len(envelope.recipients)
         self._clean = False
         self.dot_written = False
+        self.next: Begun | None = None  # what went behind the dot, while the line is good for it
 
     async def run(self) -> Transaction:
-        """Hands the envelope over, or says why not. Raises only what `before_dot` raises."""
+        """Hands the envelope over, or says why not. Raises only what `before_dot` and `following` raise."""
         # The steps have their own limits; this one ends a server that stays just inside all of them.
         self._wire.limit(self._timeouts.total)
         try:
@@ -55,15 +79,19 @@ class Conversation:
         finally:
             if not self._clean or not self._wire.is_alive:
                 self._wire.abort()
+                self.next = None
 
     async def _run(self) -> Transaction:
-        await self._settle()
-        if (obstacle := self._obstacle()) is not None:
-            self._clean = True
-            return self._ended(Level.MESSAGE, obstacle)
-        commands = self._commands()
-        if self._capabilities.pipelining:
-            self._wire.write("".join(commands).encode(), replies=len(commands))
+        if self._begun is not None:
+            commands = self._begun.commands
+        else:
+            await self._settle()
+            if (reason := obstacle(self._envelope, self._capabilities)) is not None:
+                self._clean = True
+                return self._ended(Level.MESSAGE, reason)
+            commands = commands_of(self._envelope, self._capabilities)
+            if self._capabilities.pipelining:
+                self._wire.write(b"".join(commands), replies=len(commands))
         reply = await self._ask(commands[0], self._timeouts.mail)
         if not reply.is_positive:
             return await self._sender_refused(reply)
@@ -75,6 +103,7 @@ class Conversation:
             if reply.is_closing:
                 return self._ended(Level.CONNECTION, reply)
             anybody = anybody or reply.is_positive
+        reach("after_rcpt")
         if not anybody:
             return await self._everybody_refused()
         self._phase = Phase.DATA
@@ -91,29 +120,6 @@ class Conversation:
             reply = await self._hear(self._timeouts.mail)
             if not (self._wire.owed or reply.is_positive):
                 raise Lost(f"the last transaction could not be reset: {reply}")
-
-    def _obstacle(self) -> Reply | None:
-        """Why this server, by its own word, cannot take the message; told without asking it."""
-        envelope, offered = self._envelope, self._capabilities
-        if offered.max_bytes and len(envelope.message) > offered.max_bytes:
-            size = f"{len(envelope.message)} bytes are more than the server's limit of {offered.max_bytes}"
-            return Reply(552, "5.3.4", f"not sent: {size}")
-        if envelope.smtputf8 and not offered.smtputf8:
-            return Reply(550, "5.6.7", "not sent: it needs SMTPUTF8, which the server does not offer")
-        if envelope.eight_bit and not offered.eight_bit_mime:
-            return Reply(554, "5.6.3", "not sent: it needs 8BITMIME, which the server does not offer")
-        return None
-
-    def _commands(self) -> list[str]:
-        envelope = self._envelope
-        mail = f"MAIL FROM:<{envelope.sender}>"
-        if self._capabilities.size:
-            mail += f" SIZE={len(envelope.message)}"  # RFC 1870 §3: without the doubled dots
-        if envelope.eight_bit:
-            mail += " BODY=8BITMIME"
-        if envelope.smtputf8:
-            mail += " SMTPUTF8"
-        return [f"{mail}\r\n", *(f"RCPT TO:<{address}>\r\n" for address in envelope.recipients), "DATA\r\n"]
 
     async def _sender_refused(self, refusal: Reply) -> Transaction:
         if refusal.is_closing:
@@ -148,23 +154,35 @@ class Conversation:
                 return interruption
             self._wire.write(pieces[start : start + CHUNK_BYTES], replies=0)
             await self._wire.drain(self._timeouts.chunk)
+            reach("mid_body")
         if self._before_dot is not None and not await self._before_dot():
             return self._ended(Level.LOCAL, error="stopped before the dot")
         if (interruption := self._interruption()) is not None:
             return interruption
         self._wire.check()
+        reach("before_dot")
+        self.next = self._begin_next()
+        behind = self.next.commands if self.next else []
         self.dot_written = True
         self._phase = Phase.DOT
-        self._wire.write(pieces[last:], replies=1)
+        self._wire.write(b"".join((pieces[last:], *behind)), replies=1 + len(behind))
         self._wire.limit(math.inf)
+        reach_soon("after_dot")
         reply = await self._hear(self._timeouts.dot)
         if reply.is_intermediate:
             return self._ended(Level.AMBIGUOUS, error=f"the message was answered with {reply.code}")
         self._clean = not reply.is_closing
         if not reply.is_positive:
+            self.next = self.next and dataclasses.replace(self.next, doubted=True)
             return self._ended(Level.MESSAGE, reply)
         everybody = all(answer is not None and answer.is_positive for answer in self._replies)
         return self._ended(Level.NONE if everybody else Level.RECIPIENT, reply)
+
+    def _begin_next(self) -> Begun | None:
+        envelope = self._following() if self._following is not None else None
+        if envelope is None or obstacle(envelope, self._capabilities) is not None:
+            return None
+        return Begun(envelope, commands_of(envelope, self._capabilities))
 
     def _interruption(self) -> Transaction | None:
         """The outcome when the server judges the message before it has ended; the line is closed then."""
@@ -182,13 +200,19 @@ class Conversation:
             self._wire.write(b"RSET\r\n", replies=1)
             self._clean = True
 
-    async def _ask(self, command: str, seconds: float, *, go_ahead: bool = False) -> Reply:
+    async def _ask(self, command: bytes, seconds: float, *, go_ahead: bool = False) -> Reply:
         """Says one command, unless it was pipelined, and hears its reply: no 3xx but as a go-ahead."""
         if not self._capabilities.pipelining:
-            self._wire.write(command.encode(), replies=1)
+            self._wire.write(command, replies=1)
         reply = await self._hear(seconds)
         if reply.is_positive if go_ahead else reply.is_intermediate:
-            raise Lost(f"{command.split(' ')[0].strip()} was answered with {reply.code}")
+            raise Lost(f"{command.split(b' ')[0].strip().decode()} was answered with {reply.code}")
+        if self._begun is not None and self._begun.doubted and reply.code >= 400:
+            # Some servers refuse a message before it has ended and again at its dot: this may be the second
+            # refusal of that one. The line is closed, and nothing that was said of this one is believed.
+            self._phase = Phase.MAIL
+            self._replies = [None] * len(self._replies)
+            raise Lost(f"{reply.code} behind a message that was refused")
         return reply
 
     async def _hear(self, seconds: float) -> Reply:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from postroom_server.crlf import CrlfText
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Envelope:
@@ -15,7 +17,8 @@ class Envelope:
 
     sender: str  # "" is the null reverse-path
     recipients: tuple[str, ...]
-    message: bytes = dataclasses.field(repr=False)  # lines end with CRLF; not dot-stuffed
+    # Not dot-stuffed. Looked at here unless it is CrlfText already.
+    message: bytes = dataclasses.field(repr=False)
     smtputf8: bool = False  # an address or a header is not ASCII (RFC 6531)
     eight_bit: bool = False  # the message is not ASCII
 
@@ -27,7 +30,10 @@ class Envelope:
             if not recipient:
                 raise ValueError("a recipient is empty")
             _check_address(recipient, self.smtputf8)
-        _check_message(self.message, self.eight_bit)
+        if not isinstance(self.message, CrlfText):
+            CrlfText(self.message)
+        if not self.eight_bit and not self.message.isascii():
+            raise ValueError("a message is not ASCII and the envelope does not say eight_bit")
 
 
 def stuffed(message: bytes) -> bytes:
@@ -46,17 +52,6 @@ def _check_address(address: str, smtputf8: bool) -> None:
         raise ValueError("an address contains a space, an angle bracket or a control character")
     if not smtputf8 and not address.isascii():
         raise ValueError("an address is not ASCII and the envelope does not ask for SMTPUTF8")
-
-
-def _check_message(message: bytes, eight_bit: bool) -> None:
-    # A lone CR or LF before a dot ends the message for some servers and not for others: that is how a second
-    # message is smuggled inside the first.
-    if not message.count(b"\r\n") == message.count(b"\n") == message.count(b"\r"):
-        raise ValueError("a message contains CR or LF that is not part of CRLF")
-    if b"\0" in message:
-        raise ValueError("a message contains NUL")
-    if not eight_bit and not message.isascii():
-        raise ValueError("a message is not ASCII and the envelope does not say eight_bit")
 
 
 _FORBIDDEN = re.compile(r"[\s<>\x00-\x1f\x7f]")

@@ -1,4 +1,4 @@
-"""A pool: the connections to all servers, lent to one transaction at a time and kept for the next."""
+"""A pool: the connections to all servers, lent to whoever has mail for them and kept for the next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from postroom_server.smtp.connection import Connection
 from postroom_server.smtp.conversation import BeforeDot
 from postroom_server.smtp.endpoint import Endpoint, Timeouts
 from postroom_server.smtp.envelope import Envelope
-from postroom_server.smtp.transaction import Level, Phase, Transaction
+from postroom_server.smtp.loan import Loan
+from postroom_server.smtp.transaction import Transaction
 
 SWEEP_SECONDS = 5.0
 ABORT_PATIENCE = 1.0
@@ -42,25 +43,26 @@ class Pool:
         *,
         timeouts: Timeouts | None = None,
     ) -> Transaction:
-        """Hands one envelope to a server, over an idle connection if there is one; see `Connection.send`.
+        """Hands one envelope to a server, over an idle connection if there is one; see `Loan.send`."""
+        loan = self.loan(key)
+        try:
+            return await loan.send(endpoint, envelope, before_dot, timeouts=timeouts)
+        finally:
+            loan.give_back()
 
-        `key` names the server. An endpoint other than its last one retires the connections that it had.
-        """
-        if self._closed:
-            return _refused(envelope)
-        connection = self._take(key, endpoint)
-        reused = connection.is_open
-        transaction = await self._use(key, connection, envelope, before_dot, timeouts)
-        # A server may hang up on an idle line at any time; that says nothing about the server.
-        failed_at_once = transaction.level is Level.CONNECTION and transaction.phase is Phase.MAIL
-        if reused and failed_at_once and not self._closed:
-            transaction = await self._use(key, Connection(endpoint), envelope, before_dot, timeouts)
-        return transaction
+    def loan(self, key: Hashable) -> Loan:
+        """A way to send one mail after the other to the server that `key` names; to be given back."""
+        return Loan(self, key)
 
     def abort_before_dot(self) -> None:
-        """Closes every connection under way that has not written its final dot: their outcome is LOCAL."""
+        """Closes every connection under way that has not written its final dot: their outcome is LOCAL.
+
+        Those that have written it get their verdict, and then close if another was begun behind it.
+        """
         for connection in self._busy:
-            if not connection.dot_written:
+            if connection.dot_written:
+                connection.retire()
+            else:
                 connection.abort()
 
     async def close(self, grace: float) -> None:
@@ -78,9 +80,14 @@ class Pool:
         if self._farewells:
             await asyncio.wait(self._farewells)
 
-    # Below.
+    # What loans call.
 
-    def _take(self, key: Hashable, endpoint: Endpoint) -> Connection:
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def take(self, key: Hashable, endpoint: Endpoint) -> Connection:
+        """An idle connection or a new one. An endpoint other than the key's last retires what it had."""
         if (last := self._endpoints.get(key)) is not endpoint:
             self._endpoints[key] = endpoint
             if last != endpoint:
@@ -90,28 +97,20 @@ class Pool:
         while idle:
             connection = idle.pop()
             if connection.is_reusable:
+                self._busy.add(connection)
                 return connection
             self._dismiss(connection)
-        return Connection(endpoint)
+        return self.open_another(endpoint)
 
-    async def _use(
-        self,
-        key: Hashable,
-        connection: Connection,
-        envelope: Envelope,
-        before_dot: BeforeDot | None,
-        timeouts: Timeouts | None,
-    ) -> Transaction:
+    def open_another(self, endpoint: Endpoint) -> Connection:
+        connection = Connection(endpoint)
         self._busy.add(connection)
-        try:
-            return await connection.send(envelope, before_dot=before_dot, timeouts=timeouts)
-        finally:
-            self._busy.discard(connection)
-            self._put_back(key, connection)
-            if not self._busy:
-                self._free.set()
+        return connection
 
-    def _put_back(self, key: Hashable, connection: Connection) -> None:
+    def put_back(self, key: Hashable, connection: Connection) -> None:
+        self._busy.discard(connection)
+        if not self._busy:
+            self._free.set()
         current = self._endpoints.get(key) == connection.endpoint
         if self._closed or not current or not connection.is_reusable:
             self._dismiss(connection)
@@ -119,6 +118,8 @@ class Pool:
         self._idle.setdefault(key, []).append(connection)
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    # Below.
 
     def _sweep(self) -> None:
         """Closes idle connections that no longer serve, so that a quiet server is left in peace."""
@@ -154,8 +155,3 @@ class Pool:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._free.wait()
-
-
-def _refused(envelope: Envelope) -> Transaction:
-    nobody = (None,) * len(envelope.recipients)
-    return Transaction(Phase.RESOLVE, Level.LOCAL, nobody, error="the pool is closed")

@@ -1,0 +1,55 @@
+"""Mail that is due and in nobody's hands: leased without anybody's knowledge, or left behind by the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import peewee
+
+from postroom_server.clock import Millis
+from postroom_server.store.models import Delivery, DeliveryState
+from postroom_server.store.statement import Statement, as_list, bind, one_of
+
+# The literals are the partial indexes' own.
+_LEASED = Statement(
+    lambda: Delivery.select(Delivery.id, Delivery.lease_token).where(
+        (Delivery.state == peewee.SQL("'LEASED'"))
+        & (Delivery.lease_owner == bind("owner"))
+        # A server's trial is leased before it is due.
+        & (Delivery.run_at <= bind("now"))
+    )
+)
+_GIVE_BACK = Statement(
+    lambda: Delivery.update(
+        state=DeliveryState.READY.value, lease_owner=None, transactions=Delivery.transactions - 1
+    ).where(
+        one_of(Delivery.id, "ids")
+        & (Delivery.state == peewee.SQL("'LEASED'"))
+        & (Delivery.lease_owner == bind("owner"))
+    )
+)
+_KEEP_DUE = Statement(
+    lambda: Delivery.update(run_at=bind("now")).where(
+        (Delivery.state == peewee.SQL("'READY'"))
+        & (Delivery.run_at > bind("now"))
+        & (Delivery.run_at <= bind("before"))
+    )
+)
+
+
+def give_back_unheard(owner: int, in_hand: Mapping[int, int], now: Millis) -> list[int]:
+    """Ends leases that the owner does not know of, as if they had not been; returns their deliveries.
+
+    `in_hand` are the tokens of those it knows, by delivery. The others come from a lease whose COMMIT was
+    heard by the database and not answered. To be called by whoever leases for this owner, and while it does
+    not. A unit of work.
+    """
+    unheard = [id_ for id_, token in _LEASED.rows(owner=owner, now=now) if in_hand.get(id_) != token]
+    if unheard:
+        _GIVE_BACK.execute(ids=as_list(unheard), owner=owner)
+    return unheard
+
+
+def keep_due(now: Millis, before: Millis) -> None:
+    """Sees to it that what was due `before` is due now, though the clock was set back. Part of a unit."""
+    _KEEP_DUE.execute(now=now, before=before)

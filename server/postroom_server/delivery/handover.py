@@ -1,0 +1,79 @@
+"""Handing over: writes a delivery's letter, marks its dot where it must be marked, and sends it."""
+
+from __future__ import annotations
+
+import functools
+
+import structlog
+
+from postroom_server.clock import Clock
+from postroom_server.delivery.endpoints import Endpoints
+from postroom_server.delivery.letters import Letters
+from postroom_server.delivery.line import Job
+from postroom_server.delivery.marks import mark_dot
+from postroom_server.failpoints import reach
+from postroom_server.refusals import Refusal
+from postroom_server.smtp import Envelope, Following, Loan, Timeouts, Transaction
+from postroom_server.store.facts import ServerFacts
+from postroom_server.store.models import Lane
+from postroom_server.store.unit import Store
+
+log = structlog.get_logger()
+
+# Who waits for a code or an alarm is better served by the next server than by a patient one.
+URGENT_TIMEOUTS = Timeouts(
+    connect=5, banner=15, ehlo=15, mail=30, rcpt=30, data=30, chunk=60, dot=120, total=300
+)
+
+
+class Handover:
+    """`halted` stops every message before its dot."""
+
+    def __init__(
+        self, store: Store, letters: Letters, endpoints: Endpoints, clock: Clock, *, owner: int
+    ) -> None:
+        self._store = store
+        self._letters = letters
+        self._endpoints = endpoints
+        self._clock = clock
+        self._owner = owner
+        self.halted = False
+
+    def is_at_hand(self, job: Job) -> bool:
+        """Whether `write` can be asked: nothing has to be read from the store first."""
+        return self._letters.is_at_hand(job.leased.email)
+
+    def write(self, job: Job) -> Envelope:
+        """The job's envelope, at once. Raises what keeps it from being written."""
+        return self._letters.write(job.leased)
+
+    async def run(
+        self, job: Job, server: ServerFacts, loan: Loan, following: Following, envelope: Envelope | None
+    ) -> Transaction:
+        """One transaction. `envelope` is the job's where it was written before."""
+        leased = job.leased
+        if envelope is None:
+            envelope = await self._letters.envelope(leased)
+        job.written_at = self._clock.monotonic()
+        transaction = await loan.send(
+            self._endpoints.of(server),
+            envelope,
+            functools.partial(self._before_dot, job),
+            timeouts=URGENT_TIMEOUTS if leased.lane is Lane.URGENT else None,
+            # Between a dot's mark and the dot there is nothing that could fail.
+            following=None if leased.at_most_once else following,
+        )
+        return self._letters.without_code(leased, transaction)
+
+    async def _before_dot(self, job: Job) -> bool:
+        if not job.leased.at_most_once:
+            return not (job.cancelled or self.halted)
+        try:
+            marked = await self._store.write(
+                mark_dot, self._owner, job.leased.id, job.leased.lease_token, self._clock.now()
+            )
+        except Refusal as refusal:
+            log.warning("dot_not_marked", delivery=job.leased.id, reason=refusal.reason.value)
+            return False
+        reach("after_dot_mark")
+        return marked and not (job.cancelled or self.halted)

@@ -1,0 +1,51 @@
+"""Mail that is due and in nobody's hands comes back."""
+
+from __future__ import annotations
+
+import pytest
+
+from delivery.ledgers import delivery, put_and_take, take
+from fakes import NOON
+from postroom_server.clock import HOUR, MINUTE
+from postroom_server.delivery.astray import give_back_unheard, keep_due
+from postroom_server.delivery.lease import lease_email
+from postroom_server.store.unit import Store
+from stored_mail import deliveries_of, put_email
+
+pytestmark = pytest.mark.every_database
+
+
+async def test_a_lease_that_its_owner_does_not_know_of_ends_as_if_it_had_not_been(store: Store) -> None:
+    lost, known, others = [await store.write(put_and_take, owner) for owner in (1, 1, 2)]
+    await store.write(give_back_unheard, 1, {known.id: known.lease_token}, NOON)
+    rows = [await store.read(delivery, one.id) for one in (lost, known, others)]
+    assert [row["state"] for row in rows] == ["READY", "LEASED", "LEASED"]
+    assert (rows[0]["lease_owner"], rows[0]["transactions"], rows[0]["crash_count"]) == (None, 0, 0)
+    (again,) = await store.write(take)
+    assert (again.id, again.lease_token) == (lost.id, lost.lease_token + 1)
+
+
+async def test_an_older_lease_of_the_same_delivery_does_not_hide_one_that_got_lost(store: Store) -> None:
+    one = await store.write(put_and_take)
+    assert await store.write(give_back_unheard, 1, {one.id: one.lease_token - 1}, NOON) == [one.id]
+
+
+async def test_a_server_s_trial_is_not_taken_from_it(store: Store) -> None:
+    email_id = await store.write(put_email, delivery={"run_at": NOON + HOUR})
+    await store.write(lease_email, 1, email_id)
+    assert await store.write(give_back_unheard, 1, {}, NOON) == []
+    # Unless it was never settled: then the engine lets it expire.
+    assert len(await store.write(give_back_unheard, 1, {}, NOON + HOUR)) == 1
+
+
+async def test_what_was_due_stays_due_when_the_clock_is_set_back(store: Store) -> None:
+    def put() -> list[int]:
+        return [put_email(delivery={"run_at": NOON + ahead}) for ahead in (-MINUTE, 0, MINUTE)]
+
+    was_due, due_now, scheduled = await store.write(put)
+    earlier = NOON - HOUR
+    assert await store.write(take, now=earlier) == []
+    await store.write(keep_due, earlier, NOON)
+    assert {one.email.id for one in await store.write(take, now=earlier)} == {was_due, due_now}
+    (row,) = await store.read(deliveries_of, scheduled)
+    assert (row.state, row.run_at) == ("READY", NOON + MINUTE)

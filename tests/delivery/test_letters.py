@@ -1,0 +1,55 @@
+"""Letters written ahead of their turn: which may be, and that their bytes are the same."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import pytest
+
+from delivery.values import email, leased
+from postroom_server.delivery.letters import Letters
+from postroom_server.message.template import CompiledTemplate, Content
+from postroom_server.store.known import Memory
+
+
+class Shelf(Memory):
+    """A memory that holds template version 7 and asks nobody."""
+
+    def kept_version(self, version_id: int) -> Any:
+        template = CompiledTemplate(Content("Hi", "<p>Hello <b>you</b></p>"))
+        return (
+            types.SimpleNamespace(variants={"": template}, default_language="") if version_id == 7 else None
+        )
+
+
+def letters() -> Letters:
+    return Letters(None, Shelf(), None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_at_hand"),
+    [
+        ({}, True),
+        ({"template_version_id": 7}, True),
+        ({"template_version_id": 8}, False),
+        ({"has_files": True}, False),
+        ({"has_files": True, "template_version_id": 7}, False),
+    ],
+)
+def test_what_may_be_written_at_once(changes: dict[str, Any], is_at_hand: bool) -> None:
+    assert letters().is_at_hand(email(**changes)) is is_at_hand
+
+
+def test_an_email_that_is_not_at_hand_is_our_mistake_and_not_a_mail_without_its_template() -> None:
+    with pytest.raises(ValueError, match="not at hand"):
+        letters().write(leased(email=email(template_version_id=8)))
+
+
+@pytest.mark.parametrize("version", [None, 7])
+async def test_a_letter_has_the_same_bytes_whenever_it_is_written(version: int | None) -> None:
+    one = leased(2, email=email(template_version_id=version))
+    there = letters()
+    written = [there.write(one), await there.envelope(one), letters().write(one)]
+    assert written[0] == written[1] == written[2]
+    assert b"r1@example.com" in written[0].message
