@@ -51,7 +51,8 @@ def settings() -> Iterator[str]:
             "settings` prints what is in force and where each value comes from. In the environment a "
             "name is in capitals with `POSTROOM_` before it; as a flag it has dashes: `poll_ms` is "
             "`POSTROOM_POLL_MS` and `--poll-ms`. Lists are separated by commas outside the file. "
-            "`data_key` has no flag, because command lines are readable by every user of a machine."
+            "`data_key` and `gateway_token` have no flag, because command lines are readable by every user "
+            "of a machine."
         ),
         "",
         "| setting | default | meaning |",
@@ -76,9 +77,9 @@ def commands() -> Iterator[str]:
         "# Commands",
         "",
         _paragraph(
-            "Commands are gRPC clients, except `token`, `db` and `settings`, which open the database "
-            "beside a running server. A command that fails prints one line that begins with "
-            "`postroom:` and exits with 1; wrong usage exits with 2. Words on the command line may be "
+            "Commands are gRPC clients, except those that serve, and `token`, `db` and `settings`, which "
+            "open the database beside a running server. A command that fails prints one line that begins "
+            "with `postroom:` and exits with 1; wrong usage exits with 2. Words on the command line may be "
             "`@file`, for a file's content, or `-`, for standard input, where the option says so."
         ),
     )
@@ -107,18 +108,23 @@ def _commands(command: click.Command, path: str) -> Iterator[str]:
     yield from ("", f"## {path}", "", f"`{usage}`", "")
     yield re.sub(r"\s*\n\s*", " ", command.help or "")
     settings_flags = {name.replace("_", "-") for name in Settings.model_fields} | {"config"}
+    # A gateway has a target, too, and no token: it is no client of this kind.
+    shared = CLIENT_OPTIONS if any(param.name == "token" for param in command.params) else ()
     own = [
         param
         for param in command.params
         if isinstance(param, click.Option)
-        and param.opts[0] not in CLIENT_OPTIONS
+        and param.opts[0] not in shared
         and param.opts[0].removeprefix("--") not in settings_flags
     ]
     if own:
         yield from ("", "| option | meaning |", "| --- | --- |")
         yield from map(_option, own)
     flags = [param.opts[0] for param in command.params if param.opts[0].removeprefix("--") in settings_flags]
-    if len(flags) > 10:
+    if "--database-url" not in flags and flags:
+        names = ", ".join(f"`{flag}`" for flag in flags)
+        yield from ("", _paragraph(f"These [settings](settings.md) are options, too: {names}."))
+    elif len(flags) > 10:
         yield from ("", "Every [setting](settings.md) is an option, too, and so is `--config`.")
     elif flags:
         yield from ("", f"Which database is meant: {', '.join(f'`{flag}`' for flag in sorted(flags))}.")

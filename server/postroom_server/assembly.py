@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import inspect
-import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
 
-import prometheus_client
 import structlog
 
 from postroom_server.clock import Clock
@@ -21,13 +20,15 @@ from postroom_server.delivery.held import expire_held_forever
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.preparing import Preparing, PreparingSettings
 from postroom_server.delivery.worker import Presence, Rhythm, rescue_all
+from postroom_server.exposition import new_registry, serve_metrics
 from postroom_server.fetch import Fetcher, Rules
 from postroom_server.mail.default_templates.installation import ensure_default_templates
 from postroom_server.mail.housekeeping import Housekeeping
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.recognition import Tokens
 from postroom_server.mail.tenants import ensure_platform
-from postroom_server.rpc.access import Write, line_writer
+from postroom_server.rest import gateway_trust, http_settings, serve_rest
+from postroom_server.rpc.access import LineWriter, Write
 from postroom_server.rpc.endpoint import ConfigurationError
 from postroom_server.rpc.in_flight import InFlight
 from postroom_server.rpc.listener import Listener, ListenerSettings, credentials_of
@@ -38,9 +39,10 @@ from postroom_server.rpc.services import Services
 from postroom_server.rpc.stack import stack
 from postroom_server.servicers import Parts, register
 from postroom_server.settings import Settings
+from postroom_server.stopping import stopping_on_signals
 from postroom_server.store.codes import CodeMaker
 from postroom_server.store.ids import IdMint
-from postroom_server.store.known import Memory
+from postroom_server.store.known import Memory, read_generation
 from postroom_server.store.opening import Address, OpenDatabase, open_database
 from postroom_server.store.sealing import Sealer
 from postroom_server.store.time import database_now
@@ -58,6 +60,7 @@ class Running:
     channel: LocalChannel
     engine: Engine
     grpc_port: int  # 0: this process does not listen
+    http_port: int  # the same
 
 
 async def serve(
@@ -69,7 +72,7 @@ async def serve(
     OldDatabaseError or ConfigurationError: what an operator has to mend, in one line.
     """
     told_to_stop = asyncio.Event()
-    with _stopping_on_signals(told_to_stop):
+    with stopping_on_signals(told_to_stop):
         async with running(settings, on_fenced=told_to_stop.set) as server:
             if on_ready is not None:
                 answer = on_ready(server)
@@ -108,8 +111,12 @@ class _Server:
         # The address is judged before the database is touched: it is the likelier mistake.
         listener_settings = _listener_settings(settings)
         credentials_of(listener_settings)
+        http = http_settings(settings) if serves_grpc and settings.http_address else None
         database = self._open()
         self._ending.callback(database.close)
+        registry = new_registry()
+        if settings.metrics_address:
+            self._ending.callback(serve_metrics(registry, settings.metrics_address))
         store = database.store
         await store.write(ensure_platform, self._clock.now())
         mint, presence = await self._join(store)
@@ -155,9 +162,10 @@ class _Server:
         services = Services(
             stack(
                 clock=self._clock,
-                metrics=Metrics(self._metrics_registry(), self._clock),
+                metrics=Metrics(registry),
                 in_flight=self._in_flight,
                 authenticate=tokens.authenticate,
+                trusts_gateway=gateway_trust(settings),
                 was_recognised=tokens.was_recognised,
                 scopes=SCOPES,
                 access_lines=_access_lines(settings),
@@ -193,8 +201,17 @@ class _Server:
         self._beside("housekeeping", Housekeeping(store, self._clock, Limits(**settings.limits())).run())
         channel = LocalChannel(services)
         self._ending.push_async_callback(channel.close)
-        port = await self._listen(services, listener_settings) if serves_grpc else 0
-        return Running(settings, store, channel, engine, port)
+        grpc_port = await self._listen(services, listener_settings, store) if serves_grpc else 0
+        http_port = 0
+        if http is not None:
+            rest = await serve_rest(settings, http, channel, registry, clock=self._clock, is_remote=False)
+            self._ending.push_async_callback(rest.drain, self._drain_limit)
+            http_port = rest.port
+        return Running(settings, store, channel, engine, grpc_port, http_port)
+
+    @property
+    def _drain_limit(self) -> timedelta:
+        return timedelta(seconds=self._settings.drain_seconds)
 
     async def stop(self) -> None:
         """What began last ends first: callers, then the engine, then the database."""
@@ -247,30 +264,11 @@ class _Server:
 
         self._ending.push_async_callback(stop)
 
-    def _metrics_registry(self) -> prometheus_client.CollectorRegistry:
-        """A registry of this server's own, served on `metrics_address` unless that is empty."""
-        registry = prometheus_client.CollectorRegistry()
-        prometheus_client.ProcessCollector(registry=registry)
-        address = self._settings.metrics_address
-        if address:
-            host, _, port = address.rpartition(":")
-            try:
-                server, thread = prometheus_client.start_http_server(int(port), host.strip("[]"), registry)
-            except (OSError, ValueError) as error:
-                raise ConfigurationError(f"cannot serve metrics on {address}: {error}") from None
-
-            def close() -> None:
-                server.shutdown()
-                server.server_close()
-                thread.join()
-
-            self._ending.callback(close)
-        return registry
-
-    async def _listen(self, services: Services, settings: ListenerSettings) -> int:
-        listener = Listener(services, self._in_flight, settings)
+    async def _listen(self, services: Services, settings: ListenerSettings, store: Store) -> int:
+        probe = functools.partial(store.read, read_generation)
+        listener = Listener(services, self._in_flight, settings, probe=probe)
         await listener.start()
-        self._ending.push_async_callback(listener.drain, timedelta(seconds=self._settings.drain_seconds))
+        self._ending.push_async_callback(listener.drain, self._drain_limit)
         log.info("listening", address=settings.address, port=listener.port)
         return listener.port
 
@@ -289,7 +287,7 @@ def _listener_settings(settings: Settings) -> ListenerSettings:
 def _access_lines(settings: Settings) -> Write:
     if settings.log_level in ("warning", "error"):
         return lambda _: None
-    return line_writer(sys.stderr, as_json=settings.log_format == "json")
+    return LineWriter(sys.stderr, as_json=settings.log_format == "json")
 
 
 def _url_rules(settings: Settings) -> Rules:
@@ -307,16 +305,3 @@ def _smtp_settings(settings: Settings) -> SmtpSettings:
     return SmtpSettings(
         helo_name=settings.helo_name, ca_file=str(settings.smtp_ca_file) if settings.smtp_ca_file else None
     )
-
-
-@contextlib.contextmanager
-def _stopping_on_signals(told_to_stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
-        loop.add_signal_handler(number, told_to_stop.set)
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)

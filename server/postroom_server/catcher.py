@@ -44,6 +44,7 @@ class Catcher:
         self._server: asyncio.Server | None = None
         self._lines: set[asyncio.StreamWriter] = set()
         self._caught = 0
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         """Takes the wanted port, or another one when that is taken."""
@@ -60,6 +61,7 @@ class Catcher:
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
+        self._closed = True
         if self._server is not None:
             self._server.close()
         for line in self._lines:
@@ -67,6 +69,10 @@ class Catcher:
         await asyncio.sleep(0)  # lets the sessions see it
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:
+            # Connected just before the end, and handed to us a turn of the loop later.
+            writer.transport.abort()
+            return
         self._lines.add(writer)
         try:
             # A client that goes away in the middle, or talks without end in one line, is not worth a word.

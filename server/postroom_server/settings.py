@@ -1,33 +1,18 @@
-"""Settings: defaults, then `postroom.toml`, the environment (POSTROOM_*) and flags; every source is told."""
+"""Settings: everything that can be set, its default, its meaning and what it may be."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
+import ipaddress
 import re
 import socket
-import tomllib
-from collections.abc import Mapping
+import zoneinfo
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "POSTROOM_"
-FILE = Path("postroom.toml")
-
-# The command line's own, and those of the test suite.
-_OTHER_VARIABLES = {
-    f"{PREFIX}{name}"
-    for name in ("CONFIG", "TARGET", "TOKEN", "TLS_CA", "SMTP_PASSWORD", "TEST_PG_BIN", "FAILPOINTS")
-}
 _LIMIT = "limit_"
 _SECONDS = "_seconds"
 _HOST_NAME = re.compile(
@@ -35,12 +20,8 @@ _HOST_NAME = re.compile(
 )
 
 _ADDRESS_LITERAL = re.compile(r"\[(?:IPv6:)?[0-9A-Fa-f.:]{2,45}\]")  # RFC 5321 §4.1.3
-_PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)|(?<=[?&]password=)[^&]*")
+_GATEWAY_TOKEN = re.compile(r"[!-~]{16,256}")
 Positive = Annotated[int, Field(ge=1)]
-
-
-class SettingsError(ValueError):
-    """A setting cannot be read or is not what it may be; the text is one line for the operator."""
 
 
 def _host_name() -> str:
@@ -88,6 +69,35 @@ class Settings(BaseSettings):
         description="Lets gRPC listen without TLS where other machines reach it; for when a proxy encrypts.",
     )
     reflection: bool = Field(True, description="Whether gRPC describes its services to anyone who asks.")
+    http_address: str = Field(
+        "127.0.0.1:8080",
+        description="Where the REST APIs are served: `host:port` or `[v6]:port`; empty: nowhere.",
+    )
+    http_tls_cert: Path | None = Field(None, description="The HTTP server's certificate chain, PEM.")
+    http_tls_key: Path | None = Field(None, description="The private key of `http_tls_cert`, PEM.")
+    http_plaintext_ok: bool = Field(
+        False,
+        description="Lets HTTP listen without TLS where other machines reach it; for when a proxy encrypts.",
+    )
+    http_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Proxies whose `X-Forwarded-For` is believed: addresses and networks, by commas."
+    )
+    http_connections: Positive = Field(1000, description="HTTP connections at once; more are refused.")
+    http_metrics: bool = Field(True, description="Whether `/metrics` is served over HTTP, too.")
+    http_time_zone: str = Field(
+        "Asia/Shanghai", description="The zone of dates in the REST APIs, which name none."
+    )
+    rest_default_language: str = Field(
+        "zh_CN", description="The language of mail sent through `/api/v1/email` that asks for none."
+    )
+    rest_bare_numbers: bool = Field(
+        False, description="Whether `/api/v1/email` answers numbers as numbers, not as strings."
+    )
+    gateway_token: SecretStr = Field(
+        SecretStr(""),
+        description="What `postroom gateway` shows and servers know it by: they then count wrong tokens by "
+        "the addresses of its clients. At least 16 characters; it opens nothing else.",
+    )
     metrics_address: str = Field(
         "127.0.0.1:9464", description="Where `/metrics` is served for Prometheus; empty: nowhere."
     )
@@ -217,7 +227,42 @@ class Settings(BaseSettings):
             raise ValueError("is neither a host name nor an address literal such as [192.0.2.1]")
         return value
 
-    @field_validator("smtp_plaintext_hosts", "attachment_ports", "attachment_hosts", mode="before")
+    @field_validator("only", mode="before")
+    @classmethod
+    def _no_gateway(cls, value: object) -> object:
+        if value == "gateway":
+            raise ValueError("a gateway needs no database: run postroom gateway --target host:port")
+        return value
+
+    @field_validator("http_time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("is no time zone such as Asia/Shanghai or UTC") from None
+        return value
+
+    @field_validator("http_trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            try:
+                ipaddress.ip_network(name)
+            except ValueError:
+                raise ValueError(f"{name} is neither an address nor a network such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("gateway_token")
+    @classmethod
+    def _fit_for_a_header(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not _GATEWAY_TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("must be 16 to 256 letters, digits or other visible ASCII characters")
+        return value
+
+    @field_validator(
+        "smtp_plaintext_hosts", "attachment_ports", "attachment_hosts", "http_trusted_proxies", mode="before"
+    )
     @classmethod
     def _by_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -257,69 +302,3 @@ class Settings(BaseSettings):
                 key, value = name.removeprefix(_LIMIT), getattr(self, name)
                 limits[key.removesuffix(_SECONDS)] = value * 1000 if key.endswith(_SECONDS) else value
         return limits
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Loaded:
-    """The settings in force, and by name where each one was set; a name that is missing has its default."""
-
-    settings: Settings
-    sources: dict[str, str]
-
-    def source_of(self, name: str) -> str:
-        return self.sources.get(name, "default")
-
-
-def load(flags: Mapping[str, Any] | None = None, *, file: Path = FILE) -> Loaded:
-    """Reads all sources; the later wins. Raises SettingsError."""
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for source, found in (
-        (str(file), _from_file(file)),
-        ("environment", EnvSettingsSource(Settings)()),
-        ("flag", {name: value for name, value in (flags or {}).items() if value is not None}),
-    ):
-        values.update(found)
-        sources.update(dict.fromkeys(found, source))
-    try:
-        return Loaded(Settings(**values), sources)
-    except ValidationError as error:
-        raise SettingsError(_first_mistake(error, sources)) from None
-
-
-def shown(settings: Settings, name: str) -> str:
-    """One value as it may be printed: secrets are masked, also the one in a database URL."""
-    value = getattr(settings, name)
-    if isinstance(value, SecretStr):
-        return "(set)" if value.get_secret_value() else ""
-    if name == "database_url":
-        return _PASSWORD.sub(r"\1***", value)
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def unknown_variables() -> list[str]:
-    """Names in the environment that look like settings and are none; most often misspelt."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
-
-
-def _from_file(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"cannot read {file}: {error}") from None
-
-
-def _first_mistake(error: ValidationError, sources: Mapping[str, str]) -> str:
-    mistake = error.errors(include_url=False, include_input=False)[0]
-    name = str(mistake["loc"][0]) if mistake["loc"] else ""
-    if not name:
-        return mistake["msg"].removeprefix("Value error, ")
-    if mistake["type"] == "extra_forbidden":
-        return f"{name} ({sources.get(name, 'flag')}): there is no such setting; see: postroom settings"
-    where = f"{PREFIX}{name.upper()}" if sources.get(name) == "environment" else sources.get(name, "default")
-    return f"{name} ({where}): {mistake['msg'].removeprefix('Value error, ')}"

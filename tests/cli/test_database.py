@@ -92,8 +92,8 @@ def test_an_unreachable_database_is_one_line(url: str, said: str) -> None:
     assert result.exit_code == 1
 
 
-def test_every_setting_has_a_flag_but_the_secret() -> None:
+def test_every_setting_has_a_flag_but_the_secrets() -> None:
     flags = {option for parameter in main.commands["serve"].params for option in parameter.opts}
-    wanted = {f"--{name.replace('_', '-')}" for name in Settings.model_fields} - {"--data-key"}
-    assert wanted <= flags
-    assert "--data-key" not in flags
+    secrets = {"--data-key", "--gateway-token"}
+    assert {f"--{name.replace('_', '-')}" for name in Settings.model_fields} - secrets <= flags
+    assert not secrets & flags

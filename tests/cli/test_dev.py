@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -36,7 +37,16 @@ class Dev:
         self.printed = ""
         self._news = threading.Condition()
         self.process = subprocess.Popen(
-            [POSTROOM, "dev", "--grpc-address", "127.0.0.1:0", "--catcher-port", "0"],
+            [
+                POSTROOM,
+                "dev",
+                "--grpc-address",
+                "127.0.0.1:0",
+                "--http-address",
+                "127.0.0.1:0",
+                "--catcher-port",
+                "0",
+            ],
             cwd=folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -126,6 +136,10 @@ def test_the_printed_commands_send_mails_that_are_caught_and_accounted_for(
             assert re.search(rf"DELIVERED +DOT +catcher +250 2\.0\.0 caught as number {number}", shown)
         dev.wait_for("subject   Hello")
         dev.wait_for("Welcome, Ada")
+        rest_mail, rest_template = dev.commands("curl http")
+        if shutil.which("curl"):
+            assert '"code":"S"' in dev.run(rest_mail)
+            assert '"result":true' in dev.run(rest_template)
         answer = dev.run(buf)
         (email_id,) = re.findall(r'"id": *"(\d+)"', answer)
         assert email_id in dev.run(listing)

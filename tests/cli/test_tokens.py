@@ -67,6 +67,13 @@ def test_a_token_opens_what_it_was_made_for_until_it_is_revoked(
     assert recognise(secret) is None
 
 
+def test_a_pair_is_for_templates(run: Run, recognise: Callable[[str], Caller | None]) -> None:
+    made = run("create", "old client", "--api-user", "shop")
+    caller = recognise(f"shop:{made.stdout.strip()}")
+    assert caller is not None
+    assert caller.scopes == {Scope.TEMPLATE, Scope.PLATFORM}
+
+
 def test_a_token_may_get_every_scope(run: Run, recognise: Callable[[str], Caller | None]) -> None:
     caller = recognise(run("create", "root", "--all-scopes", "--expires", "+1d").stdout.strip())
     assert caller is not None

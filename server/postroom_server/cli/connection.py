@@ -17,6 +17,7 @@ from postroom_server.rpc.endpoint import is_private
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 DEV_TOKEN_FILE = Path("data/dev.token")
+DEV_PAIR_FILE = Path("data/dev.api-user")
 _DEADLINE = 60.0
 _MAX_BYTES = 26 << 20
 
@@ -87,7 +88,7 @@ def _open(
         ("grpc.enable_http_proxy", 0),
     ]
     if tls:
-        credentials = grpc.ssl_channel_credentials(_bytes(ca), _bytes(key), _bytes(cert))
+        credentials = grpc.ssl_channel_credentials(read_pem(ca), read_pem(key), read_pem(cert))
         channel = grpc.secure_channel(target, credentials, options)
     else:
         channel = grpc.insecure_channel(target, options)
@@ -135,7 +136,7 @@ def _read_token(file: Path | None, target: str) -> str:
         raise CommandFailedError(f"cannot read {path}: {error}") from None
 
 
-def _bytes(path: Path | None) -> bytes | None:
+def read_pem(path: Path | None) -> bytes | None:
     if path is None:
         return None
     try:

@@ -9,7 +9,8 @@ import click
 
 from postroom_server.cli.failure import CommandFailedError
 from postroom_server.cli.setting_flags import database_flags
-from postroom_server.settings import Loaded, Settings
+from postroom_server.setting_sources import Loaded
+from postroom_server.settings import Settings
 from postroom_server.store import migration
 from postroom_server.store.opening import Address, OpenDatabase, open_database
 from postroom_server.store.sqlite import hold_lock

@@ -1,8 +1,11 @@
-"""What a development database holds from the start: a token, the catcher as mail server, a template."""
+"""What a development database holds from the start: credentials, the catcher as server, a template."""
 
 from __future__ import annotations
 
 import os
+import secrets
+import urllib.parse
+from pathlib import Path
 
 import grpc
 import grpc.aio
@@ -16,11 +19,12 @@ from postroom.v1 import (
     template_service_pb2,
     template_service_pb2_grpc,
 )
-from postroom_server.cli.connection import DEV_TOKEN_FILE
+from postroom_server.cli.connection import DEV_PAIR_FILE, DEV_TOKEN_FILE
 from postroom_server.cli.tokens import COMMAND_NODE, OPERATOR
 from postroom_server.clock import Clock
 from postroom_server.mail import tenants, tokens
 from postroom_server.mail.caller import Scope
+from postroom_server.mail.tokens import TokenForm
 from postroom_server.store.ids import IdMint
 from postroom_server.store.models import PLATFORM_TENANT, Token
 from postroom_server.store.unit import Store
@@ -30,29 +34,48 @@ BIZ_KEY = "WELCOME"
 FROM_ADDRESS = "dev@postroom.local"
 
 _TOKEN_NAME = "dev"  # noqa: S105
+_PAIR_NAME = "dev-pair"
 _SERVER_NAME = "catcher"
 
 
 async def furnish(store: Store, channel: grpc.aio.Channel, catcher_port: int) -> None:
     """Makes what is missing. The second time it finds everything in place."""
     metadata = (("authorization", f"Bearer {await _token(store)}"),)
+    await _pair(store)
     await _mail_server(mail_server_service_pb2_grpc.MailServerServiceStub(channel), metadata, catcher_port)
     await _template(template_service_pb2_grpc.TemplateServiceStub(channel), metadata)
 
 
 async def _token(store: Store) -> str:
     """The secret in the token file when this database knows it, else a new one, put there."""
-    if DEV_TOKEN_FILE.exists():
-        secret = DEV_TOKEN_FILE.read_text(encoding="ascii").strip()
-        if await store.read(_is_in_force, secret):
-            return secret
-    secret = await store.write(_new_token)
-    DEV_TOKEN_FILE.parent.mkdir(parents=True, exist_ok=True)
-    DEV_TOKEN_FILE.unlink(missing_ok=True)
-    descriptor = os.open(DEV_TOKEN_FILE, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret + "\n")
+    secret = _kept(DEV_TOKEN_FILE)
+    if not await store.read(_is_in_force, secret):
+        secret = await store.write(_new_token, TokenForm(name=_TOKEN_NAME, scopes=tuple(Scope)))
+        _keep(DEV_TOKEN_FILE, secret)
     return secret
+
+
+async def _pair(store: Store) -> None:
+    """The same for an apiUser/apiKey pair, kept as the two parameters of a form."""
+    kept = dict(urllib.parse.parse_qsl(_kept(DEV_PAIR_FILE)))
+    if not await store.read(_is_in_force, kept.get("apiKey", "")):
+        # A name is never given out twice, not even after its key was lost.
+        api_user = f"dev-{secrets.token_hex(3)}"
+        form = TokenForm(name=_PAIR_NAME, scopes=tuple(Scope), api_user=api_user)
+        api_key = await store.write(_new_token, form)
+        _keep(DEV_PAIR_FILE, urllib.parse.urlencode({"apiUser": api_user, "apiKey": api_key}))
+
+
+def _kept(file: Path) -> str:
+    return file.read_text(encoding="ascii").strip() if file.exists() else ""
+
+
+def _keep(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as opened:
+        opened.write(text + "\n")
 
 
 def _is_in_force(secret: str) -> bool:
@@ -60,14 +83,13 @@ def _is_in_force(secret: str) -> bool:
     return Token.select().where(is_it).exists()
 
 
-def _new_token() -> str:
+def _new_token(form: TokenForm) -> str:
     clock = Clock()
     now = clock.now()
     tenants.ensure_platform(now)
-    lost = (Token.tenant_id == PLATFORM_TENANT) & (Token.name == _TOKEN_NAME) & Token.revoke_time.is_null()
+    lost = (Token.tenant_id == PLATFORM_TENANT) & (Token.name == form.name) & Token.revoke_time.is_null()
     for row in Token.select().where(lost):
         tokens.revoke(OPERATOR, PLATFORM_TENANT, row.id, now)
-    form = tokens.TokenForm(name=_TOKEN_NAME, scopes=tuple(Scope))
     return tokens.create(PLATFORM_TENANT, form, now, IdMint(clock, node=COMMAND_NODE)).secret
 
 

@@ -7,6 +7,7 @@ import email.policy
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from postroom_server.catcher import CaughtMail
-from postroom_server.cli.connection import DEFAULT_TARGET, DEV_TOKEN_FILE
+from postroom_server.cli.connection import DEFAULT_TARGET, DEV_PAIR_FILE, DEV_TOKEN_FILE
 from postroom_server.cli.dev_contents import BIZ_KEY
 from postroom_server.cli.display import console, facts, one_line
 from postroom_server.settings import Settings
@@ -24,21 +25,30 @@ from postroom_server.store.opening import Address
 _EXCERPT_LINES = 12
 _EXCERPT_CHARACTERS = 1000
 _METHOD = "postroom.v1.EmailService/SendEmail"
+_REST_MAIL = (
+    '{"type": "CUSTOM", "toAddress": ["you@example.com"], "subject": "Hello", "content": "It works.", '
+    '"html": false, "verificationCode": false}'
+)
+# A form is urlencoded, and %name% would be read as one character and more.
+_REST_TEMPLATE = (
+    "-d invokeName=hello -d name=Hello -d templateType=0 "
+    "--data-urlencode 'subject=Hello %name%' --data-urlencode 'html=<p>Hello %name%</p>'"
+)
 _MAIL = '{"to": ["you@example.com"], "subject": "Hello", "custom": {"text": "It works."}}'
 
 
-def show_start(settings: Settings, grpc_port: int, catcher_port: int) -> None:
+def show_start(settings: Settings, grpc_port: int, http_port: int, catcher_port: int) -> None:
     """Tells where everything is and what to paste into a second terminal, from the same folder."""
     target = f"127.0.0.1:{grpc_port}"
-    aimed = "" if target == DEFAULT_TARGET else f" --target {target}"
-    postroom, buf = _command("postroom"), _command("buf")
-    bearer = f'-H "authorization: Bearer $(cat {DEV_TOKEN_FILE})"'
+    scheme = "https" if settings.http_tls_cert else "http"
+    http = f"{scheme}://127.0.0.1:{http_port}" if http_port else ""
     out = console()
     out.print(
         Panel(
             facts(
                 [
                     ("gRPC", target),
+                    ("REST", f"{http}, described at {http}/docs" if http else "off"),
                     ("catcher", f"127.0.0.1:{catcher_port}"),
                     ("database", Address(settings.database_url).masked()),
                     ("token", DEV_TOKEN_FILE),
@@ -50,29 +60,42 @@ def show_start(settings: Settings, grpc_port: int, catcher_port: int) -> None:
         )
     )
     # Printed bare and unwrapped, so that a terminal copies them whole.
-    for title, commands in (
-        (
-            "Send an email:",
-            [
-                f"{postroom} send{aimed} --to you@example.com --subject Hello --text 'It works.'",
-                f"{postroom} send{aimed} --to you@example.com --biz-key {BIZ_KEY} --param name=Ada",
-                f"grpcurl -plaintext {bearer} -d '{_MAIL}' {target} {_METHOD}",
-                f"{buf} curl --protocol grpc --http2-prior-knowledge {bearer} -d '{_MAIL}' http://{target}/{_METHOD}",
-            ],
-        ),
-        (
-            "See what became of it:",
-            [
-                f"{postroom} email list{aimed}",
-                f"{postroom} email show{aimed} ID",
-                f"{postroom} events tail{aimed} --from-start",
-            ],
-        ),
-    ):
+    for title, commands in _commands(target, http):
         out.print(f"\n{title}")
         for command in commands:
             out.print(command, soft_wrap=True)
     out.print("\nEvery mail shows up here. Ctrl-C stops.\n")
+
+
+def _commands(target: str, http: str) -> Iterator[tuple[str, list[str]]]:
+    aimed = "" if target == DEFAULT_TARGET else f" --target {target}"
+    postroom, buf = _command("postroom"), _command("buf")
+    bearer = f'-H "authorization: Bearer $(cat {DEV_TOKEN_FILE})"'
+    yield (
+        "Send an email:",
+        [
+            f"{postroom} send{aimed} --to you@example.com --subject Hello --text 'It works.'",
+            f"{postroom} send{aimed} --to you@example.com --biz-key {BIZ_KEY} --param name=Ada",
+            f"grpcurl -plaintext {bearer} -d '{_MAIL}' {target} {_METHOD}",
+            f"{buf} curl --protocol grpc --http2-prior-knowledge {bearer} -d '{_MAIL}' http://{target}/{_METHOD}",
+        ],
+    )
+    if http:
+        yield (
+            "Over REST, as clients of the two documented APIs do:",
+            [
+                f"curl {http}/api/v1/email {bearer} -H 'content-type: application/json' -d '{_REST_MAIL}'",
+                f"curl {http}/apiv2/template/add -d @{DEV_PAIR_FILE} {_REST_TEMPLATE}",
+            ],
+        )
+    yield (
+        "See what became of it:",
+        [
+            f"{postroom} email list{aimed}",
+            f"{postroom} email show{aimed} ID",
+            f"{postroom} events tail{aimed} --from-start",
+        ],
+    )
 
 
 def show_mail(mail: CaughtMail) -> None:

@@ -11,7 +11,8 @@ from postroom_server.cli.dev_database import claim
 from postroom_server.cli.dev_screen import show_mail, show_start
 from postroom_server.cli.logs import configure
 from postroom_server.cli.setting_flags import all_flags
-from postroom_server.settings import Loaded, Settings
+from postroom_server.setting_sources import Loaded
+from postroom_server.settings import Settings
 
 
 @click.command(short_help="Serves with a mail catcher, to try things out.")
@@ -24,7 +25,7 @@ from postroom_server.settings import Loaded, Settings
 )
 @all_flags
 def dev(loaded: Loaded, *, catcher_port: int) -> None:
-    """Serves with a mail catcher, a first token and a sample template, and shows every mail it catches.
+    """Serves with a mail catcher, first credentials and a sample template, and shows every mail it catches.
 
     Runs only against a database that it has made itself. Logs warnings only, unless log_level is set.
     """
@@ -44,6 +45,6 @@ async def _serve(settings: Settings, catcher_port: int) -> None:
 
         async def on_ready(running: assembly.Running) -> None:
             await furnish(running.store, running.channel, catcher.port)
-            show_start(running.settings, running.grpc_port, catcher.port)
+            show_start(running.settings, running.grpc_port, running.http_port, catcher.port)
 
         await assembly.serve(settings, on_ready=on_ready)

@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from postroom_server.cli.display import one_line
 from postroom_server.refusals import Refusal
 from postroom_server.rpc.endpoint import ConfigurationError
-from postroom_server.settings import SettingsError
+from postroom_server.setting_sources import SettingsError
 from postroom_server.store.migration import OldDatabaseError
 from postroom_server.store.opening import DatabaseUnusableError
 from postroom_server.store.sealing import DataKeyError

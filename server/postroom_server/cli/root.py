@@ -10,6 +10,7 @@ from postroom_server.cli.database import db
 from postroom_server.cli.develop import dev
 from postroom_server.cli.emails import email
 from postroom_server.cli.events import events
+from postroom_server.cli.gateway import gateway
 from postroom_server.cli.send import send
 from postroom_server.cli.serve import serve
 from postroom_server.cli.servers import server
@@ -21,8 +22,8 @@ from postroom_server.cli.tokens import token
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("postroom"), prog_name="postroom")
 def main() -> None:
-    """Postroom accepts emails over gRPC, hands them to SMTP, and accounts for each one."""
+    """Postroom accepts emails over gRPC and REST, hands them to SMTP, and accounts for each one."""
 
 
-for command in (serve, dev, send, email, events, template, server, token, db, settings):
+for command in (serve, gateway, dev, send, email, events, template, server, token, db, settings):
     main.add_command(command)

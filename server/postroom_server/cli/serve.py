@@ -8,7 +8,7 @@ import uvloop
 from postroom_server.cli.logs import configure
 from postroom_server.cli.memory import settle_memory
 from postroom_server.cli.setting_flags import all_flags
-from postroom_server.settings import Loaded
+from postroom_server.setting_sources import Loaded
 
 
 @click.command(short_help="Serves until it is told to stop.")

@@ -10,11 +10,19 @@ from typing import Any
 import click
 
 from postroom_server.cli.failure import explained
-from postroom_server.settings import FILE, Settings, load
+from postroom_server.setting_sources import FILE, load
+from postroom_server.settings import Settings
 
 # What is secret stays off command lines, where every user of the machine can read it.
-_NO_FLAG = {"data_key"}
+_NO_FLAG = {"data_key", "gateway_token"}
 _DATABASE = ("database_url", "data_key_file")
+_GATEWAY = (
+    *(name for name in Settings.model_fields if name.startswith(("http_", "rest_"))),
+    "gateway_token",
+    "log_level",
+    "log_format",
+    "drain_seconds",
+)
 
 
 def all_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -25,6 +33,11 @@ def all_flags(command: Callable[..., None]) -> Callable[..., None]:
 def database_flags(command: Callable[..., None]) -> Callable[..., None]:
     """The same, with the flags that say which database is meant."""
     return _flags(_DATABASE, command)
+
+
+def gateway_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """The same, with the flags of what a gateway by itself makes use of."""
+    return _flags(_GATEWAY, command)
 
 
 def _flags(names: tuple[str, ...], command: Callable[..., None]) -> Callable[..., None]:

@@ -6,7 +6,8 @@ import click
 
 from postroom_server.cli.display import console, table
 from postroom_server.cli.setting_flags import all_flags
-from postroom_server.settings import Loaded, Settings, shown, unknown_variables
+from postroom_server.setting_sources import Loaded, shown, unknown_variables
+from postroom_server.settings import Settings
 
 
 @click.command()

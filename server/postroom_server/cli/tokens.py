@@ -17,7 +17,7 @@ from postroom_server.clock import Clock, Millis
 from postroom_server.mail import tenants, tokens
 from postroom_server.mail.caller import Caller, Scope
 from postroom_server.mail.tokens import TokenForm, TokenRecord
-from postroom_server.settings import Loaded
+from postroom_server.setting_sources import Loaded
 from postroom_server.store.ids import NODE_BITS, IdMint
 from postroom_server.store.models import Token
 
@@ -45,9 +45,8 @@ def token() -> None:
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    default=[Scope.SEND.value, Scope.READ.value],
-    show_default=True,
-    help="What it may do. May be repeated.",
+    help="What it may do; may be repeated. Unset: send and read; with --api-user template, and on tenant 0 "
+    "platform, which is what changing the platform's own templates takes.",
 )
 @click.option("--all-scopes", is_flag=True, help="Everything.")
 @_TENANT
@@ -72,7 +71,7 @@ def create(
     clock = Clock()
     form = TokenForm(
         name=name,
-        scopes=tuple(Scope) if all_scopes else tuple(Scope(scope) for scope in scopes),
+        scopes=tuple(Scope) if all_scopes else _scopes(scopes, tenant, is_pair=bool(api_user)),
         test=test,
         api_user=api_user,
         calls_per_minute=calls_per_minute,
@@ -86,6 +85,15 @@ def create(
     new = _write(loaded, make)
     click.echo(new.secret)
     click.echo(f"token {new.token.id}; its secret is not stored and cannot be shown again", err=True)
+
+
+def _scopes(named: tuple[str, ...], tenant: int, *, is_pair: bool) -> tuple[Scope, ...]:
+    if named:
+        return tuple(Scope(scope) for scope in named)
+    if not is_pair:
+        return Scope.SEND, Scope.READ
+    # A pair is for the template calls of dialect B, which know nothing else.
+    return (Scope.TEMPLATE,) if tenant else (Scope.TEMPLATE, Scope.PLATFORM)
 
 
 @token.command("list")
