@@ -9,9 +9,10 @@ STAMP := $(VENV)/.installed
 TESTS ?= tests
 # As many workers as cores; a suite without -n is easier to debug: make test WORKERS=0
 WORKERS ?= auto
+EXAMPLES ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check generate bench faults example-node example-python clean
+.PHONY: help run test test-all check generate bench faults fuzz-rest example-node example-python clean
 
 help: ## Lists these targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -27,6 +28,9 @@ test-all: $(STAMP) ## Runs the suite on every combination of database and transp
 
 faults: $(STAMP) ## Runs the tests that kill the server, again and again.
 	$(BIN)/python -m pytest --all -m faults $(TESTS)
+
+fuzz-rest: $(STAMP) $(VENV)/fuzz/.installed ## Fuzzes the REST APIs with Schemathesis: make fuzz-rest EXAMPLES=500
+	$(BIN)/python tools/fuzz_rest.py --max-examples $(EXAMPLES)
 
 check: $(STAMP) ## Checks style, types, imports, the contract, and what is generated from it.
 	$(BIN)/ruff check .
@@ -58,6 +62,12 @@ docs/examples/node/node_modules: docs/examples/node/package.json
 clean: ## Removes what these targets made, except data/.
 	rm -rf $(VENV) docs/examples/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find server generated tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+# In an environment of its own: it is no dependency of ours, and has many.
+$(VENV)/fuzz/.installed: $(STAMP)
+	$(PYTHON) -m venv --without-pip $(VENV)/fuzz
+	$(PYTHON) -m pip --python $(VENV)/fuzz/bin/python install --quiet --disable-pip-version-check "schemathesis>=4"
+	@touch $@
 
 # Without ensurepip, which Debian ships apart: the system's pip installs into the new environment.
 $(STAMP): pyproject.toml constraints.txt

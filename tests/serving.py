@@ -229,15 +229,17 @@ async def _answers(call: Any, most: int) -> Told:
 @contextlib.asynccontextmanager
 async def serving(database: str, *, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Served]:
     """A server with two tenants beside the platform, over this database, on LocalChannel and a socket."""
-    wanted = Settings(
-        database_url=database,
-        data_key=DATA_KEY,
-        grpc_address="127.0.0.1:0",
-        metrics_address="",
-        poll_ms=20,
-        drain_seconds=5,
+    values: dict[str, Any] = {
+        "database_url": database,
+        "data_key": DATA_KEY,
+        "grpc_address": "127.0.0.1:0",
+        "http_address": "",
+        "metrics_address": "",
+        "poll_ms": 20,
+        "drain_seconds": 5,
         **settings,
-    )
+    }
+    wanted = Settings(**values)
     async with Catcher(lambda _: None) as catcher, assembly.running(wanted, clock=clock) as running:
         socket = grpc.aio.insecure_channel(f"127.0.0.1:{running.grpc_port}")
         served = Served(running, catcher, socket)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from postroom_server.mail.limits import Limits
-from postroom_server.settings import Settings, SettingsError, load, shown, unknown_variables
+from postroom_server.setting_sources import SettingsError, load, shown, unknown_variables
+from postroom_server.settings import Settings
 
 
 @pytest.fixture(autouse=True)

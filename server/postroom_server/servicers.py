@@ -22,6 +22,7 @@ from postroom_server.delivery.engine import Engine
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.preparing import Preparing
 from postroom_server.delivery.trial import Trial
+from postroom_server.failpoints import reach
 from postroom_server.fetch import Rules
 from postroom_server.mail.accept import Acceptance, Accepted
 from postroom_server.mail.admission import Admission
@@ -144,6 +145,7 @@ def _email(parts: Parts) -> EmailServicer:
         loop.call_soon_threadsafe(bell.ring)
 
     def on_accepted(outcomes: Sequence[Accepted | Refusal]) -> None:
+        reach("after_accept_commit")
         fresh = [outcome for outcome in outcomes if isinstance(outcome, Accepted) and outcome.due is not None]
         # What is due later than the engine's next look does not disturb it now.
         soon = clock.now() + parts.settings.poll_ms

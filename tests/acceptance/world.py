@@ -212,8 +212,8 @@ async def serving(
     """A server over a database; over one that another has left, everything in it is found again."""
     clock = clock or LeapingClock()
     values: dict[str, Any] = {
-        "database_url": database, "data_key": DATA_KEY, "grpc_address": "127.0.0.1:0", "metrics_address": "",
-        "poll_ms": 20, "drain_seconds": 5, "helo_name": "postroom.test", **settings,
+        "database_url": database, "data_key": DATA_KEY, "grpc_address": "127.0.0.1:0", "http_address": "",
+        "metrics_address": "", "poll_ms": 20, "drain_seconds": 5, "helo_name": "postroom.test", **settings,
     }  # fmt: skip
     async with assembly.running(Settings(**values), clock=clock) as running:
         world = World(running, clock, transport)

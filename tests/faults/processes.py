@@ -40,6 +40,7 @@ def environment(database: str, **settings: str) -> dict[str, str]:
         "POSTROOM_DATABASE_URL": database,
         "POSTROOM_DATA_KEY": DATA_KEY,
         "POSTROOM_METRICS_ADDRESS": "",
+        "POSTROOM_HTTP_ADDRESS": "",
         "POSTROOM_POLL_MS": "20",
         "POSTROOM_LOG_LEVEL": "warning",
         **QUICK,

@@ -226,7 +226,7 @@ def test_a_content_id_is_used_once() -> None:
         ("report.pdf", "application/pdf"),
         ("图.png", "image/png"),
         ("letter.eml", "application/octet-stream"),
-        ("logs.tar.gz", "application/octet-stream"),
+        ("logs.tar.gz", "application/gzip"),
         ("data:text,x.html", "text/html"),
         ("nothing", "application/octet-stream"),
     ],

@@ -56,6 +56,10 @@ def files(count: int, size: int = 1) -> tuple[File, ...]:
     return tuple(File(f"{n}.bin", content=b"x" * size) for n in range(count))
 
 
+def typed(kind: str, subtype: str) -> tuple[File, ...]:
+    return (File("a.bin", f"{kind}/{subtype}", content=b"x"),)
+
+
 # Each field: the most it may be, then one past it with the path that is named.
 LIMITED: Sequence[tuple[str, Any, Any, str]] = [
     ("request_id", "r" * 255, "r" * 256, "request_id"),
@@ -75,6 +79,8 @@ LIMITED: Sequence[tuple[str, Any, Any, str]] = [
     ("headers", {"X-A": "v" * 998}, {"X-A": "v" * 999}, "headers['X-A']"),
     ("files", files(10), files(11), "attachments"),
     ("files", (File("n" * 200, content=b""),), (File("n" * 201, content=b""),), "attachments[0].name"),
+    ("files", typed("a" * 127, "b" * 127), typed("a" * 127, "b" * 128), "attachments[0].content_type"),
+    ("files", typed("a" * 127, "b" * 127), typed("a" * 128, "b" * 127), "attachments[0].content_type"),
     ("body", CustomBody(html="字" * 200_000), CustomBody(html="字" * 200_001), "custom.html"),
     ("body", CustomBody(text="字" * 200_000), CustomBody(text="字" * 200_001), "custom.text"),
     ("schedule_time", NOON + 366 * DAY, NOON + 366 * DAY + 1, "schedule_time"),

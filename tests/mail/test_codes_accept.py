@@ -17,6 +17,7 @@ from postroom_server.clock import DAY, HOUR, MINUTE, SECOND
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, TemplateBody
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.preview import preview
+from postroom_server.mail.template_form import ContentForm, VariantForm
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models import Code, CodeGuess, Delivery, Email, Lane, Recipient
 from postroom_server.store.opening import OpenDatabase
@@ -246,3 +247,52 @@ async def test_a_long_body_takes_the_line_too(world: SentCodes) -> None:
     longest = "x" * (200_000 - 1) + "\n"
     (message,) = await shown(world, code_mail(body=CustomBody(text=longest)))
     assert part(message, "plain").endswith("x\n\nVerification code: 000000\n")
+
+
+SHOWN = "%verificationCode%"
+
+
+@pytest.mark.parametrize(
+    ("subject", "html", "text"),
+    [
+        ("Your code", "<p>No code.</p>", ""),
+        ("Your code", f"<p>{SHOWN}</p>", "No code."),
+        ("Your code", "<p>No code.</p>", SHOWN),
+        ("Your code", f"<p>{SHOWN.lower()}</p>", ""),
+        ("Your code", f"<p hidden>{SHOWN}</p>", ""),  # the text that is derived has none
+    ],
+)
+async def test_a_template_that_does_not_show_the_code_is_not_sent_for_one(
+    world: SentCodes, subject: str, html: str, text: str
+) -> None:
+    variants = (VariantForm("en", subject, html, text), VariantForm("zh-CN", "您的验证码", f"<p>{SHOWN}</p>"))
+    await world.new_template(template(body=ContentForm(variants=variants)))
+    body = TemplateBody("welcome", {SHOWN.lower().strip("%"): "x"})
+    refusal = await refusal_of(world, code_mail(body=body, subject=""))
+    assert refusal.reason is Reason.TEMPLATE_VARIABLE_INVALID
+    assert [violation.field for violation in refusal.violations] == ["verification"]
+    await world.accept(code_mail(body=body, subject="", language="zh"))
+
+
+async def test_a_subject_without_the_code_takes_the_templates_with_it_away(world: SentCodes) -> None:
+    variants = (VariantForm("en", f"{SHOWN} is your code", "<p>See above.</p>"),)
+    await world.new_template(template(body=ContentForm(variants=variants)))
+    refusal = await refusal_of(world, code_mail(body=TemplateBody("welcome"), subject="Mine"))
+    assert [violation.field for violation in refusal.violations] == ["verification"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "html", "text", "own_subject"),
+    [
+        (f"{SHOWN} is your code", "<p>See above.</p>", "", ""),
+        ("Your code", f"<p>{SHOWN}</p>", "", ""),
+        ("Your code", f"<p>{SHOWN}</p>", f"It is {SHOWN}", ""),
+        ("Your code", "", SHOWN, ""),
+        ("Your code", "<p>See above.</p>", "", f"{SHOWN} is your code"),
+    ],
+)
+async def test_a_code_may_stand_in_the_subject_or_in_every_body(
+    world: SentCodes, subject: str, html: str, text: str, own_subject: str
+) -> None:
+    await world.new_template(template(body=ContentForm(variants=(VariantForm("en", subject, html, text),))))
+    await world.accept(code_mail(body=TemplateBody("welcome"), subject=own_subject))

@@ -11,10 +11,17 @@ import pytest
 from accepting import FROM, Accepting, draft, templated
 from peers.configuration import ACME, AUTHOR, OPERATOR, OTHER, STRANGER, content, template
 from postroom_server.mail.draft import CopyMode, TemplateBody
-from postroom_server.mail.template_form import ContentForm, TemplateForm, VariableForm, VariantForm
+from postroom_server.mail.template_form import (
+    ContentForm,
+    TemplateForm,
+    VariableForm,
+    VariableType,
+    VariantForm,
+)
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models import Content, Email, TemplateKind
 from postroom_server.store.opening import OpenDatabase
+from postroom_server.store.versions import NotCompiled
 
 
 @pytest.fixture
@@ -248,3 +255,67 @@ async def test_whose_template_is_sent_is_the_sending_tenants_question(world: Acc
     names: Sequence[str] = [row.invoke_name for row in await world.rows(Email)]
     assert names == ["ours"]
     assert AUTHOR.tenant_id == ACME
+
+
+def typed() -> TemplateForm:
+    variables = (
+        VariableForm("count", VariableType.INTEGER),
+        VariableForm("day", VariableType.TIMESTAMP, required=False),
+        VariableForm("paid", VariableType.BOOLEAN, required=False),
+    )
+    body = "<p>%count% %day% %paid% %free%</p>"
+    return template(body=ContentForm(variants=(VariantForm("en", "Hi", body),), variables=variables))
+
+
+async def test_values_of_the_wrong_type_are_refused_by_name(world: Accepting) -> None:
+    await world.new_template(typed())
+    params = {"count": "seven", "day": "tomorrow", "paid": 1.0, "free": "anything"}
+    refusal = await refusal_of(world, templated(params=params))
+    assert refusal.reason is Reason.TEMPLATE_VARIABLE_INVALID
+    assert {v.field: v.description for v in refusal.violations} == {
+        "template.params.count": "is not of type INTEGER",
+        "template.params.day": "is not of type TIMESTAMP",
+        "template.params.paid": "is not of type BOOLEAN",
+    }
+
+
+async def test_values_that_spell_their_type_are_taken(world: Accepting) -> None:
+    await world.new_template(typed())
+    await world.accept(templated(params={"count": 7.0, "paid": True, "free": [1.0]}))
+    params = {"count": "-7", "day": "2026-06-01T12:00:00Z", "paid": "false", "free": None, "day2": ""}
+    refusal = await refusal_of(world, templated(params=params))
+    assert fields(refusal) == ["template.params.free"]
+    await world.accept(templated(params={**params, "free": "x"}))
+
+
+async def test_names_that_no_variable_has_are_passed_over(world: Accepting) -> None:
+    await world.new_template()
+    await world.accept(templated(params={"name": "Ann", "colour": "red"}))
+
+
+async def test_percent_encoding_is_no_variable_of_a_long_template(world: Accepting) -> None:
+    long = content("Hi", f'<a href="/%DE%AD">%name%</a>{"x" * 40_000}')
+    await world.new_template(template("short", content("Hi", '<a href="/%DE%AD">%name%</a>')))
+    await world.new_template(template("long", long))
+    with pytest.raises(NotCompiled) as caught:
+        await world.accept(templated("long"))
+    await world.store.read(world.memory.version, caught.value.version_id)
+    params = {"name": "Ann", "DE": "a"}
+    await world.accept(templated("short", params=params))
+    refusal = await refusal_of(world, templated("long", params=params))
+    assert (refusal.reason, fields(refusal)) == (
+        Reason.TEMPLATE_VARIABLE_INVALID, ["template.params.DE"],
+    )  # fmt: skip
+    await world.accept(templated("long", params={"name": "Ann", "BE": "no such octet"}))
+
+
+@pytest.mark.parametrize("raw", ["<b>x</b", "<!-- x", "a <", "<a href='x'", "<style>", "</"])
+async def test_b3_a_raw_value_is_whole_by_itself(world: Accepting, raw: str) -> None:
+    body = ContentForm(
+        variants=(VariantForm("en", "Hi", "<p>%r%</p><p><a href='tel:+49'>call</a></p>"),),
+        variables=(VariableForm("r", raw=True),),
+    )
+    await world.new_template(template(body=body))
+    refusal = await refusal_of(world, templated(params={"r": raw}))
+    assert (refusal.reason, fields(refusal)) == (Reason.UNSAFE_CONTENT, ["template.params"])
+    await world.accept(templated(params={"r": "<ul><li>1 < 2</ul><a href='https://x.example'>x</a>"}))

@@ -194,6 +194,18 @@ async def test_a_faster_change_is_kept_by_an_update_that_expects_no_version(worl
     assert (made.name, made.version, made.content.variants[0].subject) == ("Slow", 3, "Fast")
 
 
+async def test_what_is_long_is_not_checked_again_where_writes_wait_for_it(world: Configuration) -> None:
+    await world.new_template(template(body=content(html="x" * 20_000)))
+    form = dataclasses.replace(template(body=content("second")), name="New")
+    checked = await world.store.read(world.templates.check_update, AUTHOR, None, form, ["name"])
+    await world.change_template(form, "content.validity")
+    with pytest.raises(Refusal) as caught:
+        await world.store.write(world.templates.update, AUTHOR, checked)
+    assert caught.value.reason is Reason.VERSION_MISMATCH
+    checked = await world.store.read(world.templates.check_update, AUTHOR, None, form, ["name"])
+    assert (await world.store.write(world.templates.update, AUTHOR, checked)).version == 3
+
+
 async def test_a_faster_change_refuses_an_update_that_expected_the_one_before(world: Configuration) -> None:
     await world.new_template()
     slow = await world.store.read(

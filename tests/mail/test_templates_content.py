@@ -163,6 +163,16 @@ def test_rules_of_variables(given: list[VariableForm], fields: list[str]) -> Non
     assert fields_refused(variables(*given)) == fields
 
 
+def test_variables_stand_in_4096_places_of_a_language_at_most() -> None:
+    def places(count: int) -> ContentForm:
+        most = VariantForm("en", "%a%", "%b%" * (count - 2), "%a%")
+        return ContentForm(variants=(VariantForm("zh", "%a%", "%a%%b%"), most))
+
+    limits = Limits()
+    assert fields_refused(places(4096), limits) == []
+    assert fields_refused(places(4097), limits) == ["variants[1]"]
+
+
 def test_declared_and_discovered_are_256_at_most() -> None:
     some = [VariableForm(f"a{n}", raw=True) for n in range(255)]
     assert fields_refused(variables(*some, html="<p>%x%</p>")) == []

@@ -297,6 +297,9 @@ def test_the_order_of_maps_does_not_change_the_fingerprint(names: list[str], ran
     assert fingerprint(_shuffled(names)) == fingerprint(_shuffled(other))
     read = Request.FromString(_shuffled(other).SerializeToString())
     assert fingerprint(read) == fingerprint(_shuffled(names))
+    # Headers make the bytes of the message.
+    assert list(draft_of(_shuffled(other)).headers) == sorted(f"X-{name}" for name in names)
+    assert list(draft_of(_shuffled(other)).labels) == sorted(names)
 
 
 def test_reading_a_request_does_not_change_it() -> None:

@@ -136,7 +136,9 @@ async def test_f1_a_message_of_26_mebibytes_is_taken_and_one_byte_more_is_not(da
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0"])
 async def test_f5_plaintext_on_a_public_interface_does_not_start(database: str, address: str) -> None:
-    settings = Settings(database_url=database, data_key=DATA_KEY, grpc_address=address, metrics_address="")
+    settings = Settings(
+        database_url=database, data_key=DATA_KEY, grpc_address=address, http_address="", metrics_address=""
+    )
     with pytest.raises(ConfigurationError, match="plaintext"):
         async with assembly.running(settings):
             raise AssertionError("it listens")
@@ -144,8 +146,8 @@ async def test_f5_plaintext_on_a_public_interface_does_not_start(database: str, 
 
 async def test_f5_plaintext_on_a_public_interface_starts_when_it_is_meant(database: str) -> None:
     settings = Settings(
-        database_url=database, data_key=DATA_KEY, grpc_address="0.0.0.0:0", metrics_address="",
-        grpc_plaintext_ok=True,
+        database_url=database, data_key=DATA_KEY, grpc_address="0.0.0.0:0", grpc_plaintext_ok=True,
+        http_address="", metrics_address="",
     )  # fmt: skip
     async with assembly.running(settings) as running:
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{running.grpc_port}")

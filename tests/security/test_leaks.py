@@ -117,6 +117,7 @@ class Deployment:
             "POSTROOM_DATA_KEY": DATA_KEY,
             "POSTROOM_GRPC_ADDRESS": "127.0.0.1:0",
             "POSTROOM_METRICS_ADDRESS": "",
+            "POSTROOM_HTTP_ADDRESS": "",
             "POSTROOM_LOG_LEVEL": "debug",
             "POSTROOM_LOG_FORMAT": "json",
             "POSTROOM_POLL_MS": "20",

@@ -203,9 +203,9 @@ class EmailServiceServicer:
         """Opens the recipients again that ended REFUSED, EXPIRED or UNKNOWN, with a fresh budget. Scope `send`.
 
         The budget is 48 hours from now, unless it ended later anyway. Deliveries under way, held or being
-        prepared are passed over; verification mails are not opened again. An address on the suppression list
-        has to be removed from it first. Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
-        repeating until they have failed again.
+        prepared are passed over; so are addresses on the suppression list, which have to be removed from it
+        first. Verification mails are not opened again, delivered ones are left alone. When there are none it is
+        FAILED_PRECONDITION, NOTHING_TO_RETRY; so is repeating until they have failed again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

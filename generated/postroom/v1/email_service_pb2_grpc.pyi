@@ -83,9 +83,9 @@ class EmailServiceStub:
     """Opens the recipients again that ended REFUSED, EXPIRED or UNKNOWN, with a fresh budget. Scope `send`.
 
     The budget is 48 hours from now, unless it ended later anyway. Deliveries under way, held or being
-    prepared are passed over; verification mails are not opened again. An address on the suppression list
-    has to be removed from it first. Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
-    repeating until they have failed again.
+    prepared are passed over; so are addresses on the suppression list, which have to be removed from it
+    first. Verification mails are not opened again, delivered ones are left alone. When there are none it is
+    FAILED_PRECONDITION, NOTHING_TO_RETRY; so is repeating until they have failed again.
     """
     ReleaseEmail: _grpc.UnaryUnaryMultiCallable[_email_service_pb2.ReleaseEmailRequest, _email_service_pb2.ReleaseEmailResponse]
     """Lets the held deliveries of one email go on. Scope `send`.
@@ -175,9 +175,9 @@ class EmailServiceAsyncStub(EmailServiceStub):
     """Opens the recipients again that ended REFUSED, EXPIRED or UNKNOWN, with a fresh budget. Scope `send`.
 
     The budget is 48 hours from now, unless it ended later anyway. Deliveries under way, held or being
-    prepared are passed over; verification mails are not opened again. An address on the suppression list
-    has to be removed from it first. Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
-    repeating until they have failed again.
+    prepared are passed over; so are addresses on the suppression list, which have to be removed from it
+    first. Verification mails are not opened again, delivered ones are left alone. When there are none it is
+    FAILED_PRECONDITION, NOTHING_TO_RETRY; so is repeating until they have failed again.
     """
     ReleaseEmail: _aio.UnaryUnaryMultiCallable[_email_service_pb2.ReleaseEmailRequest, _email_service_pb2.ReleaseEmailResponse]  # type: ignore[assignment]
     """Lets the held deliveries of one email go on. Scope `send`.
@@ -318,9 +318,9 @@ class EmailServiceServicer(metaclass=_abc_1.ABCMeta):
         """Opens the recipients again that ended REFUSED, EXPIRED or UNKNOWN, with a fresh budget. Scope `send`.
 
         The budget is 48 hours from now, unless it ended later anyway. Deliveries under way, held or being
-        prepared are passed over; verification mails are not opened again. An address on the suppression list
-        has to be removed from it first. Delivered ones are left alone. When there are none it is FAILED_PRECONDITION, NOTHING_TO_RETRY; so is
-        repeating until they have failed again.
+        prepared are passed over; so are addresses on the suppression list, which have to be removed from it
+        first. Verification mails are not opened again, delivered ones are left alone. When there are none it is
+        FAILED_PRECONDITION, NOTHING_TO_RETRY; so is repeating until they have failed again.
         """
 
     @_abc_1.abstractmethod

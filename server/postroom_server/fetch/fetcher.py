@@ -19,7 +19,7 @@ from postroom_server.fetch.network import JudgedNetwork, TooMuchError
 
 MAX_BYTES = 10 << 20
 _MAX_HEADER_BYTES = 32 << 10
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 # "Not now" (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4); every other 4xx is meant for good.
 _NOT_NOW = frozenset({408, 425, 429})
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})

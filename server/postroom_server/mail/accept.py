@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from postroom_server.clock import Clock, Millis
+from postroom_server.failpoints import reach
 from postroom_server.fetch import Rules
 from postroom_server.mail import accepted_rows, held_back, idempotency
 from postroom_server.mail.admission import Admission
@@ -220,6 +221,7 @@ class Acceptance:
             hold_back([row for plan in plans for row in held_back.rows_of(plan.rows, plan.suppressed)], now)
             idempotency.remember(tenant_id, METHOD, map(_answer, plans), now)
             self._admission.count(tenant_id, len(plans))
+            reach("before_accept_commit")
         return outcomes
 
 

@@ -11,7 +11,8 @@ from postroom_server.mail.limits import Limits
 from postroom_server.message.unsafe import check_text
 from postroom_server.refusals import Reason, Violation
 
-_CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}")
+# RFC 6838 §4.2
+_CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9_.+-]{1,64}(@[A-Za-z0-9_.-]{1,64})?")
 _NAME_CHARACTERS = 200
 

@@ -76,7 +76,9 @@ def choose_template(
 def _check_code_place(checked: Checked, compiled: CompiledTemplate, tag: str) -> None:
     """Refuses to send a code by a template that does not show it: its reader would wait for one in vain."""
     draft = checked.draft
-    if not draft.has_verification or compiled.has_place(code_text.NAME) or code_text.PLACE in draft.subject:
+    if not draft.has_verification or code_text.PLACE in draft.subject:
+        return
+    if compiled.shows(code_text.NAME, own_subject=not draft.subject):
         return
     problem = f"the template's text in {tag} has no place for {code_text.PLACE}"
     refuse_all([Violation("verification", problem, Reason.TEMPLATE_VARIABLE_INVALID)])

@@ -69,6 +69,11 @@ class ContentForm:
     sample_params: Mapping[str, Any] | None = None
     validity: Millis | None = None
 
+    @property
+    def length(self) -> int:
+        """In characters."""
+        return sum(len(variant.html) + len(variant.text) for variant in self.variants)
+
 
 CONTENT_PATHS: Mapping[str, str] = {
     f"content.{field.name}": field.name for field in dataclasses.fields(ContentForm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf import timestamp_pb2
@@ -109,14 +109,19 @@ def _all(name: str, kind: Callable[[Any], Any]) -> _Read:
     return lambda values, _: {name: kind(values)}
 
 
+def _in_order(named: Mapping[str, str]) -> dict[str, str]:
+    """By name: the order of a map is another in every process, and headers make the bytes of the message."""
+    return dict(sorted(named.items()))
+
+
 # What a field becomes. Every field of the request is here or in _AS_THEY_ARE; a test holds it.
 _READ: dict[str, _Read] = {
     "to": _all("to", tuple),
     "cc": _all("cc", tuple),
     "bcc": _all("bcc", tuple),
     "reply_to": _all("reply_to", tuple),
-    "labels": _all("labels", dict),
-    "headers": _all("headers", dict),
+    "labels": _all("labels", _in_order),
+    "headers": _all("headers", _in_order),
     "attachments": lambda attachments, _: {"files": tuple(_file(each) for each in attachments)},
     "audience": lambda _audience, _: {"has_audience": True},
     "template": _template,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postroom.v1 import email_service_pb2
-from postroom_server.delivery.settle import Settlement
+from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.verdict import Outcome as AttemptOutcome
 from postroom_server.mail.accept import Accepted, Outcome
 from postroom_server.mail.preview import Preview
