@@ -13,6 +13,19 @@ import signal
 from collections.abc import Callable, Mapping
 
 VARIABLE = "POSTROOM_FAILPOINTS"
+NAMES = (
+    "before_accept_commit",
+    "after_accept_commit",
+    "after_lease_commit",
+    "after_rcpt",
+    "mid_body",  # of what is longer than a piece; the last piece and the dot are written together
+    "after_dot_mark",
+    "before_dot",
+    "after_dot",
+    "before_settle",
+    "inside_settle",
+    "during_rescue",
+)
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 _FAIL = "fail"
 
@@ -29,9 +42,9 @@ class Failpoints:
         for one in filter(None, armed.split(",")):
             name, _, told = one.partition("=")
             action, _, at = told.partition(":")
-            if action not in (*_SIGNALS, _FAIL):
-                raise ValueError(f"{VARIABLE}: {one}: what happens is kill, stop or fail")
-            self._armed[name.strip()] = (action, int(at or 0))
+            if name not in NAMES or action not in (*_SIGNALS, _FAIL):
+                raise ValueError(f"{VARIABLE}: {one} is not name=kill, stop or fail, with :number or without")
+            self._armed[name] = (action, int(at or 0))
         self._reached: collections.Counter[str] = collections.Counter()
 
     def reach(self, name: str) -> None:

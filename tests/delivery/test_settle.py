@@ -15,10 +15,16 @@ from postroom_server.clock import MINUTE, Millis
 from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.settle import settle, settle_once
-from postroom_server.delivery.verdict import judge, judge_abandoned, judge_local_error
+from postroom_server.delivery.verdict import (
+    Outcome,
+    judge,
+    judge_abandoned,
+    judge_local_error,
+    judge_without_server,
+)
 from postroom_server.smtp import Level, Phase, Transaction
 from postroom_server.store.ids import IdMint
-from postroom_server.store.models import Delivery, Event, Lane
+from postroom_server.store.models import Delivery, Event, Lane, Recipient, RecipientState
 from postroom_server.store.unit import Store
 
 MINT = IdMint(ManualClock())
@@ -152,6 +158,18 @@ async def test_nobody_is_tried_again_whom_a_late_yes_has_settled(store: Store) -
     await settled(store, settlement(again, GREYLISTED), owner=2)
     assert (await store.read(delivery, one.id))["state"] == "DONE"
     assert await store.read(recipient_states, one.id) == ["DELIVERED"]
+
+
+async def test_who_expires_keeps_what_a_server_said_last(store: Store) -> None:
+    one = await store.write(put_and_take)
+    await settled(store, settlement(one, GREYLISTED))
+    (again,) = await store.write(ledgers.take, 1, now=NOON * 2)
+    verdict = judge_without_server(again, RecipientState.EXPIRED, Outcome.TRANSIENT, NOON)
+    await settled(store, Settlement(again, verdict, None, None, NOON, NOON + 5))
+    assert await store.read(recipient_states, one.id) == ["EXPIRED"]
+    told = await store.read(lambda: Recipient.get(Recipient.delivery_id == one.id))
+    assert (told.last_code, told.last_enhanced) == (451, "4.7.1")
+    assert told.last_reply
 
 
 async def test_the_same_yes_twice_in_one_unit_is_counted_once(store: Store) -> None:

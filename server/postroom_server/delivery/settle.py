@@ -54,6 +54,10 @@ _SETTLE_RECIPIENT = Statement(
         settle_time=bind("now"),
     ).where(Recipient.id == bind("id"))
 )
+# Nobody was asked, or nobody answered: what a server said last still says why.
+_SETTLE_WITHOUT_REPLY = Statement(
+    lambda: Recipient.update(state=bind("state"), settle_time=bind("now")).where(Recipient.id == bind("id"))
+)
 _NOTE_REPLY = Statement(
     lambda: Recipient.update(
         last_code=bind("code"), last_enhanced=bind("enhanced"), last_reply=bind("reply")
@@ -129,6 +133,7 @@ class _Sheet:
         # Whom late evidence has settled under somebody else's lease must not be counted again.
         self._still_open = still_open
         self._settled: list[dict[str, Any]] = []
+        self._settled_without_reply: list[dict[str, Any]] = []
         self._noted: list[dict[str, Any]] = []
         self._ended: list[dict[str, Any]] = []
         self._attempts: list[Settlement] = []
@@ -188,6 +193,7 @@ class _Sheet:
 
     def write(self, owner: int, ids: Sequence[int], mint: IdMint) -> None:
         _SETTLE_RECIPIENT.execute_many(self._settled)
+        _SETTLE_WITHOUT_REPLY.execute_many(self._settled_without_reply)
         reach("inside_settle")
         _NOTE_REPLY.execute_many(self._noted)
         _END_LEASE.execute_many(self._ended)
@@ -213,9 +219,11 @@ class _Sheet:
         if one.recipient_id not in self._still_open:
             return
         self._still_open.remove(one.recipient_id)
-        self._settled.append(
-            {"id": one.recipient_id, "state": one.state.value, "now": self._now, **_reply_columns(one.reply)}
-        )
+        row = {"id": one.recipient_id, "state": one.state.value, "now": self._now}
+        if one.reply is None:
+            self._settled_without_reply.append(row)
+        else:
+            self._settled.append({**row, **_reply_columns(one.reply)})
         key = (leased.email.id, one.state)
         self._changes[key] = self._changes.get(key, 0) + 1
         self._events.append(

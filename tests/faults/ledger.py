@@ -1,0 +1,126 @@
+"""The ledger: every mail that was accepted, as its sender was told, kept outside of the system under test."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import grpc.aio
+
+from acceptance.world import Client, mail
+from faults.sink import Sink
+from postroom.v1 import email_pb2, email_service_pb2
+
+PATIENCE = 60.0
+# A call that meets a socket in the moment of its closing is CANCELLED, by gRPC's core itself.
+AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+LARGE = "All work and no play makes a long mail. " * 2500  # more than one piece of a body
+BATCH = 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Promise:
+    """An email that was answered OK."""
+
+    id: int
+    never_twice: bool
+    time: float  # monotonic
+
+
+@dataclasses.dataclass
+class Ledger:
+    """Sends as a careful client does: again, with the same request_id, until it is answered."""
+
+    clients: Sequence[Client]
+    sinks: Sequence[Sink]
+    accepted: dict[str, Promise] = dataclasses.field(default_factory=dict)
+    refusals: list[grpc.aio.AioRpcError] = dataclasses.field(default_factory=list)
+    _turn: itertools.count[int] = dataclasses.field(default_factory=itertools.count)
+
+    @property
+    def handed(self) -> int:
+        """How many messages the sinks were given."""
+        return sum(len(sink.handed) for sink in self.sinks)
+
+    async def send(self, subject: str, **fields: Any) -> None:
+        request = _request(subject, **fields)
+        answer = await self._insist("SendEmail", request)
+        self._keep(request, answer.id)
+
+    async def send_batch(self, subjects: Sequence[str], **fields: Any) -> None:
+        requests = [_request(subject, **fields) for subject in subjects]
+        answer = await self._insist("BatchSendEmails", email_service_pb2.BatchSendEmailsRequest(items=requests))
+        for request, result in zip(requests, answer.results, strict=True):
+            self._keep(request, result.accepted.id)
+
+    async def send_mixed(self, name: str, number: int) -> None:
+        """One call of the traffic: mostly single mails, some of them large, some never to be repeated."""
+        subject = f"{name}-{number}"
+        if number % 11 == 10:
+            await self.send_batch([f"{subject}-{place}" for place in range(BATCH)])
+        elif number % 7 == 6:
+            await self.send(subject, guarantee=email_pb2.GUARANTEE_AT_MOST_ONCE)
+        else:
+            await self.send(subject, text=LARGE if number % 13 == 12 else "Hi")
+
+    async def send_until(self, told: asyncio.Event, name: str, pause: float) -> None:
+        for number in itertools.count():
+            await self.send_mixed(name, number)
+            if told.is_set():
+                return
+            await asyncio.sleep(pause)
+
+    async def until_handed(self, count: int, seconds: float = PATIENCE) -> None:
+        """Waits until the sinks were given so many messages."""
+        await wait_for(lambda: self.handed >= count, seconds)
+
+    async def _insist(self, method: str, request: Any) -> Any:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                client = self.clients[next(self._turn) % len(self.clients)]
+                try:
+                    return await client.call(method, request)
+                except grpc.aio.AioRpcError as error:
+                    if error.code() not in AGAIN:
+                        raise
+                    self.refusals.append(error)
+                    await asyncio.sleep(0.02)
+
+    def _keep(self, request: Any, email_id: int) -> None:
+        never_twice = request.guarantee == email_pb2.GUARANTEE_AT_MOST_ONCE
+        self.accepted[request.subject] = Promise(email_id, never_twice, time.monotonic())
+
+    def reasons(self) -> collections.Counter[str]:
+        """Why calls were refused, by code."""
+        return collections.Counter(error.code().name for error in self.refusals)
+
+
+def _request(subject: str, *, text: str = "Hi", **fields: Any) -> email_service_pb2.SendEmailRequest:
+    if "template" not in fields:
+        fields = {"subject": subject, "custom": email_service_pb2.CustomBody(text=text), **fields}
+    return mail(request_id=subject, to=[f"{subject}@example.com"], **fields)
+
+
+@contextlib.asynccontextmanager
+async def traffic(ledger: Ledger, senders: int = 6, *, pause: float = 0.0) -> AsyncIterator[None]:
+    """Mail from several senders for as long as the context lasts; each of them is answered before it ends."""
+    told_to_stop = asyncio.Event()
+    async with asyncio.TaskGroup() as sending:
+        for number in range(senders):
+            sending.create_task(ledger.send_until(told_to_stop, f"s{number}", pause))
+        try:
+            yield
+        finally:
+            told_to_stop.set()
+
+
+async def wait_for(truth: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    async with asyncio.timeout(seconds):
+        while not truth():  # noqa: ASYNC110 - it is true of another process
+            await asyncio.sleep(0.01)
