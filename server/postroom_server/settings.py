@@ -165,12 +165,14 @@ class Settings(BaseSettings):
         30.0, description="How long a stopping server waits for calls and for mail whose last dot is written."
     )
 
-    limit_recipients_per_email: Positive = Field(500, description="To, Cc and Bcc addresses of an email.")
+    limit_recipients_per_email: Positive = Field(
+        500, description="Addresses of an email, in each of To, Cc and Bcc."
+    )
     limit_content_characters: Positive = Field(
         200_000, description="Characters of each part of a custom body."
     )
     limit_params_bytes: Positive = Field(64 * 1024, description="Bytes of one set of parameters, as JSON.")
-    limit_params_names: Positive = Field(256, description="Names in one set of parameters.")
+    limit_params_names: Positive = Field(500, description="Names in one set of parameters.")
     limit_attachments: Positive = Field(10, description="Attachments of an email.")
     limit_attachment_bytes: Positive = Field(10 << 20, description="Bytes of one attachment.")
     limit_attachments_bytes: Positive = Field(

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import grpc.aio
 
 from acceptance.world import Client
-from faults.ledger import Ledger
+from faults.ledger import AGAIN, Ledger
 from postroom.v1 import email_pb2, email_service_pb2, filter_pb2
 
 PENDING, SUCCESS = email_pb2.EMAIL_STATE_PENDING, email_pb2.EMAIL_STATE_SUCCESS
@@ -88,6 +88,16 @@ async def balance(
         changed=[subject for subject, found in digests.items() if len(found) > 1],
         strangers=sorted(set(digests) - set(ledger.accepted)),
     )
+
+
+async def held_count(client: Client) -> int:
+    """How many deliveries are set aside; 0 when nobody answers."""
+    try:
+        return sum([email.held_count async for email in _emails(client, state="PENDING")])
+    except grpc.aio.AioRpcError as error:
+        if error.code() not in AGAIN:
+            raise
+        return 0
 
 
 async def _quiescence(

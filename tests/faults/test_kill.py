@@ -2,74 +2,76 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
-from faults.processes import Ledger, furnished, seeded, traffic
-from peers.smtp_peer import Script, SmtpPeer, silence
+from faults.balance import balance
+from faults.ledger import traffic
+from faults.processes import watched
+from faults.scenarios import kills
+from faults.sink import Act
+from postroom_server.failpoints import NAMES
 
 pytestmark = [pytest.mark.faults, pytest.mark.every_database]
-KILLS = 5
 
 
 async def test_a_mail_survives_a_kill_right_after_it_was_accepted(database: str, tmp_path: Path) -> None:
-    async with SmtpPeer() as peer, furnished(tmp_path, database, peer) as process:
-        ledger = Ledger(process.client, peer)
+    async with watched(tmp_path, database) as ([process], _, ledger):
         await ledger.send("promised")
         process.kill()
         await process.start()
-        balance = await ledger.balance()
-        balance.check()
-        assert len(peer.messages) <= 1 + balance.ambiguous
+        found = await balance(ledger)
+        found.check()
+        assert found.accepted == 1
 
 
 async def test_a_mail_whose_dot_went_unanswered_at_the_kill_is_sent_again_and_counted(
     database: str, tmp_path: Path
 ) -> None:
-    script = Script(answers={"DOT": [silence, "250 2.0.0 taken"]})
-    async with SmtpPeer(script) as peer, furnished(tmp_path, database, peer) as process:
-        ledger = Ledger(process.client, peer)
+    async with watched(tmp_path, database) as ([process], sink, ledger):
+        sink.mood = lambda phase, _: Act.SILENT if phase == "DOT" else Act.WELL
         await ledger.send("twice")
-        await peer.until(lambda: len(peer.messages) == 1)
+        await ledger.until_handed(1)
         process.kill()
+        sink.mood = lambda *_: Act.WELL
         await process.start()
-        balance = await ledger.balance()
-        balance.check()
-        assert (balance.duplicates, balance.ambiguous) == (1, 1)
-        assert peer.messages[0] == peer.messages[1]
+        found = await balance(ledger)
+        found.check()
+        assert (found.duplicates, found.ambiguous) == (1, 1)
 
 
 async def test_kills_at_random_under_traffic_lose_nothing_and_explain_every_copy(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, chance: random.Random
 ) -> None:
-    chance = seeded()
-    async with SmtpPeer() as peer, furnished(tmp_path, database, peer) as process:
-        ledger = Ledger(process.client, peer)
-        async with traffic(ledger):
-            for _ in range(KILLS):
-                target = len(peer.messages) + chance.randint(5, 60)
-                await peer.until(lambda target=target: len(peer.messages) >= target)
-                process.kill()
-                await process.start()
-            target = len(peer.messages) + 20
-            await peer.until(lambda: len(peer.messages) >= target)
-        balance = await ledger.balance()
-        balance.check()
-        assert len(ledger.accepted) > 20 * KILLS / 2
-        # Every sender asked until it was answered, so there is no mail of which nobody knows.
-        assert balance.strangers == []
-        assert await process.stop() == 0
+    outcome = await kills.at_random(tmp_path, database, chance, kills=5, count=1)
+    print(outcome)
+    outcome.balance.check()
+
+
+@pytest.mark.parametrize("failpoint", NAMES)
+async def test_a_kill_at_a_failpoint_under_traffic(database: str, tmp_path: Path, failpoint: str) -> None:
+    outcome = await kills.at_one(tmp_path, database, failpoint)
+    print(outcome)
+    outcome.balance.check()
+
+
+async def test_a_mail_that_kills_every_process_is_held_and_nobody_else_is(
+    database: str, tmp_path: Path, chance: random.Random
+) -> None:
+    outcome = await kills.poison(tmp_path, database, chance, others=20)
+    print(outcome)
+    outcome.balance.check()
 
 
 async def test_a_stop_under_traffic_loses_and_repeats_nothing(database: str, tmp_path: Path) -> None:
-    async with SmtpPeer() as peer, furnished(tmp_path, database, peer) as process:
-        ledger = Ledger(process.client, peer)
+    async with watched(tmp_path, database) as ([process], _, ledger):
         async with traffic(ledger):
-            await peer.until(lambda: len(peer.messages) >= 20)
+            await ledger.until_handed(20)
             assert await process.stop() == 0
             await process.start()
-            await peer.until(lambda: len(peer.messages) >= 60)
-        balance = await ledger.balance()
-        balance.check()
-        assert (balance.duplicates, balance.ambiguous) == (0, 0)
+            await ledger.until_handed(ledger.handed + 40)
+        found = await balance(ledger)
+        found.check()
+        assert (found.duplicates, found.ambiguous) == (0, 0)

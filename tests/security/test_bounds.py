@@ -50,7 +50,8 @@ async def test_e6_the_settings_limits_are_in_force(database: str) -> None:
         }  # fmt: skip
         assert (await send(served, secret, **fits)).code == "OK"
         for more, path in (
-            ({"cc": ["y@example.com"]}, "to"),
+            ({"to": people(3)}, "to"),
+            ({"cc": people(3)}, "cc"),
             ({"custom": email_service_pb2.CustomBody(text="12345678901")}, "custom.text"),
             ({"attachments": [file, file]}, "attachments"),
             (

@@ -98,10 +98,14 @@ def _recipients(
         found.append(Violation("audience", "audiences are not served by this release"))
     elif total == 0:
         found.append(Violation("to", "name at least one recipient", Reason.NO_RECIPIENTS))
-    if total > limits.recipients_per_email:
-        found.append(
-            Violation("to", f"{total} recipients; at most {limits.recipients_per_email} over to, cc and bcc")
-        )
+    most = limits.recipients_per_email
+    too_many = [
+        Violation(field, f"{len(given)} addresses; at most {most}")
+        for field, given in (("to", draft.to), ("cc", draft.cc), ("bcc", draft.bcc))
+        if len(given) > most
+    ]
+    if too_many:
+        found.extend(too_many)
         return (), (), ()
     seen: set[str] = set()
     return (

@@ -12,7 +12,7 @@ class Limits:
     recipients_per_email: int = 500
     content_characters: int = 200_000  # of a custom body, each part
     params_bytes: int = 64 * 1024  # of one set of parameters, as JSON
-    params_names: int = 256
+    params_names: int = 500
     attachments: int = 10
     attachment_bytes: int = 10 << 20
     attachments_bytes: int = 20 << 20  # together

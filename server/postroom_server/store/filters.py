@@ -19,7 +19,7 @@ from postroom_server.store.ids import first_id_at
 from postroom_server.store.operands import Moment, Type, parse
 from postroom_server.store.statement import as_list, is_postgresql
 
-MOST_FILTERS = 20
+MOST_FILTERS = 40
 MOST_VALUES = 1000
 MOST_CHARACTERS = 800
 _LARGEST_ID = (1 << 63) - 1

@@ -10,7 +10,6 @@ from postroom.v1 import email_pb2, email_service_pb2, filter_pb2
 from postroom_server.gateway.angusgm import words
 from postroom_server.gateway.angusgm.dates import Dates
 from postroom_server.gateway.angusgm.filters import Condition, Conditions
-from postroom_server.gateway.angusgm.packing import packed
 from postroom_server.gateway.angusgm.problem import Problem, Violation
 from postroom_server.gateway.angusgm.query import Query
 
@@ -43,7 +42,7 @@ class ListRequest:
             reason = ("not_a_word", ", ".join(_ORDERS))
             raise Problem("unsupported_order_by", [Violation("orderBy", reason)])
         return cls(
-            packed(conditions),
+            conditions,
             _ORDERS[order_by] + (" desc" if direction == "DESC" else ""),
             (page_no - 1) * page_size,
             page_size,

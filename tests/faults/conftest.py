@@ -1,0 +1,16 @@
+"""What the fault tests share: their chance, which can be had again."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Other numbers on request: POSTROOM_TEST_SEED. A run prints its seed, and a failing one shows it."""
+    seed = int(os.environ.get("POSTROOM_TEST_SEED", "20261122"))
+    print(f"seed {seed}")
+    return random.Random(seed)

@@ -1,0 +1,125 @@
+"""kill -9: at random, at every failpoint, and by the same mail again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from pathlib import Path
+
+from faults.balance import balance, held_count
+from faults.ledger import Ledger, traffic, wait_for
+from faults.outcome import Outcome
+from faults.processes import watched
+from faults.sink import Act
+from postroom_server.failpoints import NAMES
+
+# Every so many kills the senders pause, as people do: then what is left behind is caught up with.
+ROUND = 25
+
+
+async def at_random(folder: Path, database: str, chance: random.Random, *, kills: int, count: int) -> Outcome:
+    """Kills one of `count` processes after the other under traffic, some of them while they still start."""
+    done = 0
+    async with watched(folder, database, count) as (processes, sink, ledger):
+        while done < kills:
+            async with traffic(ledger, pause=0.01):
+                for _ in range(min(ROUND, kills - done)):
+                    await asyncio.sleep(chance.uniform(0.0, 0.8))
+                    victim = chance.choice(processes)
+                    victim.kill()
+                    done += 1
+                    if chance.random() < 0.1 and done < kills:
+                        victim.launch()
+                        await asyncio.sleep(chance.uniform(0.2, 1.5))
+                        victim.kill()
+                        done += 1
+                    await victim.start()
+        found = await balance(ledger)
+        assert all(process.is_running for process in processes)
+        # Every sender asked until it was answered, so there is no mail of which nobody knows.
+        assert found.accepted >= 5 * kills / 2
+    return Outcome(f"kill -9 at random, {_among(count)}", f"{done} kills", found)
+
+
+async def at_failpoints(folder: Path, database: str, chance: random.Random, *, rounds: int) -> Outcome:
+    """Lets one process after the other die at a failpoint under traffic."""
+    missed: list[str] = []
+    kills = 0
+    async with watched(folder, database) as ([process], sink, ledger):
+        process.kill()
+        for _ in range(rounds):
+            async with traffic(ledger, pause=0.01):
+                for name in chance.sample(NAMES, len(NAMES)):
+                    # Rescue comes first, for what the one before has left.
+                    most = 3 if name == "during_rescue" else 12
+                    process.launch(f"{name}=kill:{chance.randint(1, most)}")
+                    if await process.until_gone(15):
+                        kills += 1
+                    else:
+                        missed.append(name)
+                        process.kill()
+                await process.start()
+            process.kill()
+        await process.start()
+        found = await balance(ledger)
+    # Whether there is anything to rescue is up to the one before.
+    assert set(missed) <= {"during_rescue"}, missed
+    return Outcome("kill -9 at every failpoint", f"{kills} kills at {len(NAMES)} places", found)
+
+
+async def at_one(folder: Path, database: str, failpoint: str) -> Outcome:
+    """Lets a process die at one failpoint, and goes on with another."""
+    async with watched(folder, database) as ([process], sink, ledger):
+        process.kill()
+        async with traffic(ledger, pause=0.01):
+            if failpoint == "during_rescue":
+                process.launch("after_lease_commit=kill:2")
+                assert await process.until_gone(15)
+            process.launch(f"{failpoint}=kill:2")
+            if not await process.until_gone(15):
+                assert failpoint == "during_rescue"  # a single mail was left behind
+                process.kill()
+            await process.start()
+        found = await balance(ledger)
+    return Outcome(f"kill -9 at {failpoint}", "1 kill", found)
+
+
+async def poison(folder: Path, database: str, chance: random.Random, *, others: int) -> Outcome:
+    """A mail that kills whatever process hands it over: it is held, and nobody else is."""
+    async with watched(folder, database) as ([process], sink, ledger):
+
+        def mood(phase: str, line: str) -> Act:
+            if phase == "RCPT" and "poison" in line:
+                os.kill(process.pid, signal.SIGKILL)
+                return Act.DIE
+            return Act.WELL
+
+        sink.mood = mood
+        sending = asyncio.create_task(_send_around(ledger, others))
+        deaths = 0
+        while (held := await held_count(process.client)) == 0:
+            if not process.is_running:
+                deaths += 1
+                await process.start()
+            await asyncio.sleep(0.05)
+        await sending
+        assert (held, deaths) == (1, 3)
+        await wait_for(lambda: all(sink.copies[f"other-{n}"] for n in range(others)))
+        # What was wrong with it is mended; `balance` releases what is held.
+        sink.mood = lambda phase, line: Act.WELL
+        found = await balance(ledger)
+        assert found.held == 1
+    return Outcome("poison mail", f"{deaths} deaths, then held and released", found)
+
+
+async def _send_around(ledger: Ledger, others: int) -> None:
+    for number in range(others):
+        if number == others // 2:
+            await ledger.send("poison")
+        await ledger.send(f"other-{number}")
+
+
+def _among(count: int) -> str:
+    return "one process" if count == 1 else f"one of {count} processes"
