@@ -139,6 +139,7 @@ class _Server:
             ),
             due_now=database_now if presence else self._clock.now,
             still_ours=presence.check_ours if presence else lambda: None,
+            is_believed=presence.is_alive if presence else lambda: True,
         )
         url_rules = _url_rules(settings)
         preparing = Preparing(

@@ -63,6 +63,7 @@ class Catcher:
     ) -> None:
         self._closed = True
         if self._server is not None:
+            await _take_no_more(self._server)
             self._server.close()
         for line in self._lines:
             line.transport.abort()
@@ -141,3 +142,12 @@ class Catcher:
         self.mails.append(mail)
         self._on_mail(mail)
         return f"250 2.0.0 caught as number {self._caught}"
+
+
+async def _take_no_more(server: asyncio.Server) -> None:
+    """Lets those in who have knocked: Python loses, unclosed, whom it takes in while its server closes."""
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    for _ in range(4):
+        await asyncio.sleep(0)

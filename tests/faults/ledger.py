@@ -54,10 +54,16 @@ class Ledger:
         self._keep(request, answer.id)
 
     async def send_batch(self, subjects: Sequence[str], **fields: Any) -> None:
-        requests = [_request(subject, **fields) for subject in subjects]
-        answer = await self._insist("BatchSendEmails", email_service_pb2.BatchSendEmailsRequest(items=requests))
-        for request, result in zip(requests, answer.results, strict=True):
-            self._keep(request, result.accepted.id)
+        """Until each item is accepted: a server that falls silent in the middle refuses some."""
+        left = [_request(subject, **fields) for subject in subjects]
+        while left:
+            batch = email_service_pb2.BatchSendEmailsRequest(items=left)
+            answer = await self._insist("BatchSendEmails", batch)
+            told = list(zip(left, answer.results, strict=True))
+            for request, result in told:
+                if result.HasField("accepted"):
+                    self._keep(request, result.accepted.id)
+            left = [request for request, result in told if not result.HasField("accepted")]
 
     async def send_mixed(self, name: str, number: int) -> None:
         """One call of the traffic: mostly single mails, some of them large, some never to be repeated."""

@@ -12,7 +12,6 @@ from faults.ledger import traffic
 from faults.processes import watched
 from faults.scenarios import kills
 from faults.sink import Act
-from postroom_server.failpoints import NAMES
 
 pytestmark = [pytest.mark.faults, pytest.mark.every_database]
 
@@ -50,9 +49,10 @@ async def test_kills_at_random_under_traffic_lose_nothing_and_explain_every_copy
     outcome.balance.check()
 
 
-@pytest.mark.parametrize("failpoint", NAMES)
-async def test_a_kill_at_a_failpoint_under_traffic(database: str, tmp_path: Path, failpoint: str) -> None:
-    outcome = await kills.at_one(tmp_path, database, failpoint)
+async def test_kills_at_every_failpoint_under_traffic(
+    database: str, tmp_path: Path, chance: random.Random
+) -> None:
+    outcome = await kills.at_failpoints(tmp_path, database, chance, rounds=1)
     print(outcome)
     outcome.balance.check()
 

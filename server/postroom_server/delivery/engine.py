@@ -45,7 +45,10 @@ class EngineSettings:
 
 
 class Engine:
-    """Runs in the event loop of its process. `wake` and `cancel` may be called from any thread."""
+    """Runs in the event loop of its process. `wake` and `cancel` may be called from any thread.
+
+    `is_believed` says whether others surely take this process for alive, and is asked before each dot.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Engine:
         settings: EngineSettings,
         due_now: Callable[[], Millis],
         still_ours: Callable[[], None] = lambda: None,
+        is_believed: Callable[[], bool] = lambda: True,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._store = store
@@ -81,6 +85,7 @@ class Engine:
             server_slots=settings.server_slots,
             report=self._settler.report,
             uniform=uniform,
+            is_believed=is_believed,
         )
         self._turns = Turns()
         self._due_seen: Millis = 0
@@ -188,8 +193,8 @@ class Engine:
         if not any(share(lane, held, self._settings.capacity) for lane in Lane):
             return 0
         leased, servers, self._due_seen = await self._store.write(self._lease_unit, held, self._waiting())
-        reach("after_lease_commit")
         for one in leased:
+            reach("after_lease_commit")
             job = self._jobs[one.id] = Job(one, servers[one.tenant_id])
             # While stopping this gives the delivery back.
             self._transmission.begin(job)

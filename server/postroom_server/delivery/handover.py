@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import structlog
 
@@ -27,16 +28,24 @@ URGENT_TIMEOUTS = Timeouts(
 
 
 class Handover:
-    """`halted` stops every message before its dot."""
+    """`halted` stops every message before its dot, and so does `is_believed` when it is asked and says no."""
 
     def __init__(
-        self, store: Store, letters: Letters, endpoints: Endpoints, clock: Clock, *, owner: int
+        self,
+        store: Store,
+        letters: Letters,
+        endpoints: Endpoints,
+        clock: Clock,
+        *,
+        owner: int,
+        is_believed: Callable[[], bool],
     ) -> None:
         self._store = store
         self._letters = letters
         self._endpoints = endpoints
         self._clock = clock
         self._owner = owner
+        self._is_believed = is_believed
         self.halted = False
 
     def is_at_hand(self, job: Job) -> bool:
@@ -67,7 +76,7 @@ class Handover:
 
     async def _before_dot(self, job: Job) -> bool:
         if not job.leased.at_most_once:
-            return not (job.cancelled or self.halted)
+            return self._may_go(job)
         try:
             marked = await self._store.write(
                 mark_dot, self._owner, job.leased.id, job.leased.lease_token, self._clock.now()
@@ -76,4 +85,8 @@ class Handover:
             log.warning("dot_not_marked", delivery=job.leased.id, reason=refusal.reason.value)
             return False
         reach("after_dot_mark")
-        return marked and not (job.cancelled or self.halted)
+        return marked and self._may_go(job)
+
+    def _may_go(self, job: Job) -> bool:
+        # Asked here too: whoever was held still has not heard yet that others went on without it.
+        return not (job.cancelled or self.halted) and self._is_believed()

@@ -54,8 +54,9 @@ class Transmission:
         server_slots: int,
         report: Callable[[Settlement], None],
         uniform: Callable[[float, float], float],
+        is_believed: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._handover = Handover(store, letters, endpoints, clock, owner=owner)
+        self._handover = Handover(store, letters, endpoints, clock, owner=owner, is_believed=is_believed)
         self._clock = clock
         self._report = report
         self._uniform = uniform

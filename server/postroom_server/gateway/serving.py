@@ -75,6 +75,7 @@ class HttpListener:
         """Takes no new requests and finishes those under way; False when `limit` cut some off."""
         if self._server is None:
             return True
+        await self._take_no_more(self._server)
         self._server.close()
         for connection in tuple(self._state.connections):
             connection.shutdown()
@@ -85,6 +86,14 @@ class HttpListener:
         if self._dating is not None:
             self._dating.cancel()
         return in_time
+
+    async def _take_no_more(self, server: asyncio.Server) -> None:
+        """Lets those in who have knocked: Python loses whom it takes in while its server closes."""
+        loop = asyncio.get_running_loop()
+        for listening in server.sockets:
+            loop.remove_reader(listening.fileno())
+        for _ in range(4):
+            await asyncio.sleep(0)
 
     def _connection(self) -> Connection:
         return Connection(self._settings.bounds, config=self._config, server_state=self._state, app_state={})

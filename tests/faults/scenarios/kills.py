@@ -69,23 +69,6 @@ async def at_failpoints(folder: Path, database: str, chance: random.Random, *, r
     return Outcome("kill -9 at every failpoint", f"{kills} kills at {len(NAMES)} places", found)
 
 
-async def at_one(folder: Path, database: str, failpoint: str) -> Outcome:
-    """Lets a process die at one failpoint, and goes on with another."""
-    async with watched(folder, database) as ([process], sink, ledger):
-        process.kill()
-        async with traffic(ledger, pause=0.01):
-            if failpoint == "during_rescue":
-                process.launch("after_lease_commit=kill:2")
-                assert await process.until_gone(15)
-            process.launch(f"{failpoint}=kill:2")
-            if not await process.until_gone(15):
-                assert failpoint == "during_rescue"  # a single mail was left behind
-                process.kill()
-            await process.start()
-        found = await balance(ledger)
-    return Outcome(f"kill -9 at {failpoint}", "1 kill", found)
-
-
 async def poison(folder: Path, database: str, chance: random.Random, *, others: int) -> Outcome:
     """A mail that kills whatever process hands it over: it is held, and nobody else is."""
     async with watched(folder, database) as ([process], sink, ledger):
@@ -102,7 +85,7 @@ async def poison(folder: Path, database: str, chance: random.Random, *, others: 
         while (held := await held_count(process.client)) == 0:
             if not process.is_running:
                 deaths += 1
-                await process.start()
+                process.launch()
             await asyncio.sleep(0.05)
         await sending
         assert (held, deaths) == (1, 3)
