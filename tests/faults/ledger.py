@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc.aio
+from google.rpc import error_details_pb2, status_pb2
 
 from acceptance.world import Client, mail
 from faults.sink import Sink
@@ -130,3 +131,15 @@ async def wait_for(truth: Callable[[], bool], seconds: float = PATIENCE) -> None
     async with asyncio.timeout(seconds):
         while not truth():  # noqa: ASYNC110 - it is true of another process
             await asyncio.sleep(0.01)
+
+
+def retry_after(error: grpc.aio.AioRpcError) -> float | None:
+    """What RetryInfo says, in seconds; None without one."""
+    packed = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
+    if packed is None:
+        return None
+    retry = error_details_pb2.RetryInfo()
+    for detail in status_pb2.Status.FromString(packed).details:
+        if detail.Unpack(retry):
+            return retry.retry_delay.ToTimedelta().total_seconds()
+    return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -107,11 +106,6 @@ class Process:
     def signal(self, number: int) -> None:
         assert self._running is not None
         self._running.send_signal(number)
-
-    def limit_files(self, size: int) -> None:
-        """Lets it write no file beyond so many bytes."""
-        _, hard = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, hard))
 
     async def close(self) -> None:
         if self._running is not None:

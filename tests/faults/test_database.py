@@ -1,18 +1,17 @@
-"""PostgreSQL goes away and comes back: callers are told to come again, and nothing needs a restart."""
+"""The database goes away and comes back: callers are told to come again, and nothing needs a restart."""
 
 from __future__ import annotations
 
-import asyncio
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from acceptance.world import until
-from faults.processes import Ledger, furnished, retry_after, traffic
+from faults.ledger import retry_after, traffic, wait_for
+from faults.processes import watched
+from faults.scenarios import database as scenarios
 from peers.postgresql import PostgresqlServer, running_postgresql
-from peers.smtp_peer import SmtpPeer
 
 pytestmark = pytest.mark.faults
 
@@ -24,37 +23,43 @@ def own_postgresql() -> Iterator[PostgresqlServer]:
         yield server
 
 
-@pytest.mark.parametrize("seconds", [0.5, 5.0], ids=["shortly", "longer than a process is given to beat"])
 async def test_postgresql_is_stopped_under_traffic_and_started_again(
-    own_postgresql: PostgresqlServer, tmp_path: Path, seconds: float
+    own_postgresql: PostgresqlServer, tmp_path: Path
 ) -> None:
-    async with SmtpPeer() as peer, furnished(tmp_path, own_postgresql.new_database(), peer) as process:
-        ledger = Ledger(process.client, peer)
-        async with traffic(ledger):
-            await peer.until(lambda: len(peer.messages) >= 20)
-            await asyncio.to_thread(own_postgresql.stop)
-
-            async def is_refused() -> bool:
-                return bool(ledger.refusals)
-
-            await until(is_refused)
-            await asyncio.sleep(seconds)
-            before = len(peer.messages)
-            await start_again(own_postgresql)
-            await peer.until(lambda: len(peer.messages) >= before + 20)
-        (await ledger.balance()).check()
-        assert process.is_running
-        assert {retry_after(refusal) for refusal in ledger.refusals} == {1.0}
-        assert await process.stop() == 0
+    # Shortly, and longer than a process is given to beat.
+    outcome = await scenarios.restarted(tmp_path, own_postgresql, seconds=(0.5, 4.0))
+    print(outcome)
+    outcome.balance.check()
 
 
-async def start_again(server: PostgresqlServer) -> None:
-    """Seldom, on a busy machine, PostgreSQL exits when it is started right after a stop; then once more."""
-    for pause in (1.0, 3.0):
-        try:
-            await asyncio.to_thread(server.start)
-        except psycopg.OperationalError:
-            await asyncio.sleep(pause)
-        else:
-            return
-    await asyncio.to_thread(server.start)
+async def test_who_is_refused_meanwhile_is_told_when_to_come_again(
+    own_postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    async with watched(tmp_path, own_postgresql.new_database()) as (_, _, ledger), traffic(ledger):
+        await ledger.until_handed(10)
+        own_postgresql.stop()
+        await wait_for(lambda: len(ledger.refusals) > 3)
+        await scenarios.start_again(own_postgresql)
+    assert {retry_after(refusal) for refusal in ledger.refusals} == {1.0}
+
+
+async def test_connections_are_cut_in_commit(
+    postgresql_database: str, tmp_path: Path, chance: random.Random
+) -> None:
+    outcome = await scenarios.cut_in_commit(tmp_path, postgresql_database, chance, cuts=10)
+    print(outcome)
+    outcome.balance.check()
+
+
+async def test_the_disk_is_full_for_a_while(tmp_path: Path) -> None:
+    outcome = await scenarios.disk_full(tmp_path, times=1)
+    print(outcome)
+    outcome.balance.check()
+
+
+async def test_files_may_not_grow_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    outcome = await scenarios.disk_full(tmp_path, times=1)
+    print(outcome)
+    assert "RLIMIT_FSIZE" in outcome.scenario
+    outcome.balance.check()

@@ -1,0 +1,70 @@
+"""A line to PostgreSQL that is cut in the worst moment: after the COMMIT was sent, before its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import urllib.parse
+from typing import Self
+
+# The simple query protocol: `Q`, a length, and the statement as it was written.
+_COMMIT = b"COMMIT\x00"
+
+
+class CuttingProxy:
+    """Stands between a process and a PostgreSQL on a Unix socket. `share` of the commits lose their answer."""
+
+    def __init__(self, database: str, chance: random.Random) -> None:
+        parts = urllib.parse.urlsplit(database)
+        self._socket = f"{urllib.parse.parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
+        self._name = parts.path
+        self._chance = chance
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.share = 0.0
+        self.cuts = 0
+
+    @property
+    def url(self) -> str:
+        port = self._server.sockets[0].getsockname()[1]
+        return f"postgresql://postgres@127.0.0.1:{port}{self._name}?sslmode=disable"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        with contextlib.suppress(OSError):
+            back_reader, back_writer = await asyncio.open_unix_connection(self._socket)
+            answering = asyncio.create_task(_pump(back_reader, writer))
+            try:
+                while data := await reader.read(65536):
+                    back_writer.write(data)
+                    await back_writer.drain()
+                    if _COMMIT in data and self._chance.random() < self.share:
+                        # PostgreSQL has it and commits; whoever asked will never know.
+                        self.cuts += 1
+                        answering.cancel()
+                        break
+            finally:
+                answering.cancel()
+                writer.transport.abort()
+                back_writer.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()

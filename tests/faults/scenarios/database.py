@@ -1,0 +1,150 @@
+"""The database goes away: stopped, cut off in COMMIT, or out of space."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+from faults.balance import balance
+from faults.ledger import traffic, wait_for
+from faults.outcome import Outcome
+from faults.processes import watched
+from faults.proxy import CuttingProxy
+from peers.postgresql import PostgresqlServer
+
+MEGABYTE = 1 << 20
+
+
+async def restarted(folder: Path, server: PostgresqlServer, *, seconds: tuple[float, ...]) -> Outcome:
+    """Stops PostgreSQL under traffic for so many seconds each time; the process outlives that."""
+    async with watched(folder, server.new_database()) as ([process], _, ledger):
+        async with traffic(ledger, pause=0.01):
+            for pause in seconds:
+                await ledger.until_handed(ledger.handed + 20)
+                refused = len(ledger.refusals)
+                await asyncio.to_thread(server.stop)
+                await wait_for(lambda refused=refused: len(ledger.refusals) > refused)
+                await asyncio.sleep(pause)
+                await start_again(server)
+                await ledger.until_handed(ledger.handed + 20)
+        found = await balance(ledger)
+        assert process.is_running
+        assert await process.stop() == 0
+    return Outcome("PostgreSQL stopped and started", f"{len(seconds)} times", found, _said(ledger.reasons()))
+
+
+async def cut_in_commit(folder: Path, database: str, chance: random.Random, *, cuts: int) -> Outcome:
+    """Cuts the process's connections after a COMMIT was sent, before its answer came."""
+    async with CuttingProxy(database, chance) as proxy, watched(folder, proxy.url) as ([process], _, ledger):
+        async with traffic(ledger, pause=0.01):
+            await ledger.until_handed(20)
+            proxy.share = 0.03
+            await wait_for(lambda: proxy.cuts >= cuts, 30 + cuts)
+            proxy.share = 0.0
+        found = await balance(ledger)
+        assert process.is_running
+        attempts = await asyncio.to_thread(_attempts_too_many, database)
+    assert attempts == 0
+    return Outcome("connections to PostgreSQL cut in COMMIT", f"{proxy.cuts} cuts", found)
+
+
+async def disk_full(folder: Path, *, times: int) -> Outcome:
+    """Leaves SQLite no space under traffic, and gives it some again. A file system of its own, where allowed."""
+    with small_disk(folder) as disk:
+        database = f"sqlite:///{disk.folder}/postroom.db"
+        settings = {"POSTROOM_LIMIT_MIN_FREE_DISK_BYTES": "0"}
+        async with watched(folder, database, **settings) as ([process], _, ledger):
+            async with traffic(ledger, pause=0.01):
+                for _ in range(times):
+                    await ledger.until_handed(ledger.handed + 50)
+                    refused = len(ledger.refusals)
+                    disk.fill(process.pid)
+                    await wait_for(lambda refused=refused: len(ledger.refusals) > refused + 20)
+                    await asyncio.sleep(1.0)
+                    disk.empty(process.pid)
+                    await ledger.until_handed(ledger.handed + 50)
+            found = await balance(ledger)
+            assert process.is_running
+    return Outcome(f"disk full ({disk.how})", f"{times} times", found, _said(ledger.reasons()))
+
+
+class SmallDisk:
+    """A tmpfs that is filled up with a file beside the database."""
+
+    how = "a small tmpfs"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self, pid: int) -> None:
+        with (self.folder / "filler").open("wb") as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(bytes(4096))
+                filler.flush()
+
+    def empty(self, pid: int) -> None:
+        (self.folder / "filler").unlink()
+
+
+class SmallFiles(SmallDisk):
+    """What anybody may do: the process may write no file beyond the size that its files have already."""
+
+    how = "RLIMIT_FSIZE"
+
+    def fill(self, pid: int) -> None:
+        size = max(file.stat().st_size for file in self.folder.glob("postroom.db*"))
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+
+    def empty(self, pid: int) -> None:
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[SmallDisk]:
+    place = folder / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        yield SmallFiles(place)
+        return
+    try:
+        yield SmallDisk(place)
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+async def start_again(server: PostgresqlServer) -> None:
+    """Seldom, on a busy machine, PostgreSQL exits when it is started right after a stop; then once more."""
+    for pause in (1.0, 3.0):
+        try:
+            await asyncio.to_thread(server.start)
+        except psycopg.OperationalError:
+            await asyncio.sleep(pause)
+        else:
+            return
+    await asyncio.to_thread(server.start)
+
+
+def _attempts_too_many(database: str) -> int:
+    """Deliveries with more attempts that came to a verdict than leases that did."""
+    with psycopg.connect(database) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM (SELECT d.id FROM delivery d JOIN attempt a ON a.delivery_id = d.id"
+            " GROUP BY d.id, d.transactions HAVING count(*) > d.transactions) AS twice"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _said(reasons: dict[str, int]) -> str:
+    return "refused meanwhile: " + ", ".join(f"{count} {name}" for name, count in sorted(reasons.items()))
