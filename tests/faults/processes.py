@@ -126,15 +126,19 @@ class Process:
 
 @contextlib.asynccontextmanager
 async def processes(
-    folder: Path, database: str, sinks: Sequence[Sink], count: int = 1, **settings: str
+    folder: Path, database: str, sinks: Sequence[Sink], count: int = 1, *, through: str = "", **settings: str
 ) -> AsyncIterator[list[Process]]:
-    """So many processes, started, over a database that knows a token and the sinks as its mail servers."""
+    """So many processes, started, over a database that knows a token and the sinks as its mail servers.
+
+    `through` is another way to the same database, and the processes take that.
+    """
     async with serving(database) as world:
         await world.furnish()
         for sink in sinks:
             await world.add_server(sink.port)
         token = world.token
-    made = [Process(folder, database, token, f"log-{number}", **settings) for number in range(count)]
+    way = through or database
+    made = [Process(folder, way, token, f"log-{number}", **settings) for number in range(count)]
     try:
         for process in made:
             await process.start()
@@ -146,8 +150,8 @@ async def processes(
 
 @contextlib.asynccontextmanager
 async def watched(
-    folder: Path, database: str, count: int = 1, **settings: str
+    folder: Path, database: str, count: int = 1, *, through: str = "", **settings: str
 ) -> AsyncIterator[tuple[list[Process], Sink, Ledger]]:
     """Processes that hand their mail to one sink, and the ledger of both."""
-    async with Sink() as sink, processes(folder, database, [sink], count, **settings) as made:
+    async with Sink() as sink, processes(folder, database, [sink], count, through=through, **settings) as made:
         yield made, sink, Ledger([process.client for process in made], [sink])

@@ -43,7 +43,10 @@ async def restarted(folder: Path, server: PostgresqlServer, *, seconds: tuple[fl
 
 async def cut_in_commit(folder: Path, database: str, chance: random.Random, *, cuts: int) -> Outcome:
     """Cuts the process's connections after a COMMIT was sent, before its answer came."""
-    async with CuttingProxy(database, chance) as proxy, watched(folder, proxy.url) as ([process], _, ledger):
+    async with (
+        CuttingProxy(database, chance) as proxy,
+        watched(folder, database, through=proxy.url) as ([process], _, ledger),
+    ):
         async with traffic(ledger, pause=0.01):
             await ledger.until_handed(20)
             proxy.share = 0.03
@@ -85,10 +88,9 @@ class SmallDisk:
         self.folder = folder
 
     def fill(self, pid: int) -> None:
-        with (self.folder / "filler").open("wb") as filler, contextlib.suppress(OSError):
+        with (self.folder / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
             while True:
                 filler.write(bytes(4096))
-                filler.flush()
 
     def empty(self, pid: int) -> None:
         (self.folder / "filler").unlink()
