@@ -102,9 +102,10 @@ async def test_with_a_wrong_certificate_nothing_is_sent_and_the_mail_waits(
     async with strict_server(inbox, contexts[wrong]) as port:
         server = await trusting.add_server(port, **REQUIRED)
         email_id = await trusting.send()
-        for tries in range(1, 6):
-            email = await trusting.once(email_id, lambda email, n=tries: len(email.attempts) >= n)
+        email = await trusting.once(email_id, lambda email: len(email.attempts) >= 1)
+        for tries in range(2, 6):
             trusting.clock.leap(60_000)
+            email = await trusting.once(email_id, lambda email, n=tries: len(email.attempts) >= n)
         assert {attempt.phase for attempt in email.attempts} == {attempt_pb2.SMTP_PHASE_STARTTLS}
         assert "certificate" in email.attempts[0].reply
         breaker = (await trusting.server(server)).breaker

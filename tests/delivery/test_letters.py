@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import types
 from typing import Any
 
 import pytest
 
-from delivery.values import email, leased
+from delivery.values import MAILING, email, leased
 from postroom_server.delivery.letters import Letters
 from postroom_server.message.template import CompiledTemplate, Content
 from postroom_server.store.known import Memory
@@ -35,6 +37,8 @@ def letters() -> Letters:
         ({"template_version_id": 8}, False),
         ({"has_files": True}, False),
         ({"has_files": True, "template_version_id": 7}, False),
+        ({"mailing": dataclasses.replace(MAILING, html="h" * 32_768, text="t" * 32_768)}, True),
+        ({"mailing": dataclasses.replace(MAILING, html="h" * 32_768, text="t" * 32_769)}, False),
     ],
 )
 def test_what_may_be_written_at_once(changes: dict[str, Any], is_at_hand: bool) -> None:
@@ -53,3 +57,14 @@ async def test_a_letter_has_the_same_bytes_whenever_it_is_written(version: int |
     written = [there.write(one), await there.envelope(one), letters().write(one)]
     assert written[0] == written[1] == written[2]
     assert b"r1@example.com" in written[0].message
+
+
+async def test_a_long_letter_has_the_same_bytes_and_is_written_beside_the_loop() -> None:
+    one = leased(2, email=email(mailing=dataclasses.replace(MAILING, text="long lines of text\n" * 10_000)))
+    writing = asyncio.create_task(letters().envelope(one))
+    turns = 0
+    while not writing.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 2
+    assert await writing == letters().write(one)

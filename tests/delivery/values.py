@@ -31,7 +31,7 @@ def middle(least: float, most: float) -> float:
 def email(**changes: Any) -> LeasedEmail:
     values: dict[str, Any] = {
         "id": 1, "tenant_id": 1, "mailing": MAILING, "template_version_id": None, "template_language": None,
-        "has_files": False, "test": False, "is_code": False,
+        "file_octets": 0, "has_files": False, "test": False, "is_code": False,
     }  # fmt: skip
     return LeasedEmail(**{**values, **changes})
 

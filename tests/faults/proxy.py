@@ -8,8 +8,8 @@ import random
 import urllib.parse
 from typing import Self
 
-# The simple query protocol: `Q`, a length, and the statement as it was written.
-_COMMIT = b"COMMIT\x00"
+# What PostgreSQL answers when it has committed: CommandComplete, its length, and the tag.
+_COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
 
 
 class CuttingProxy:
@@ -46,18 +46,17 @@ class CuttingProxy:
         task.add_done_callback(self._tasks.discard)
         with contextlib.suppress(OSError):
             back_reader, back_writer = await asyncio.open_unix_connection(self._socket)
-            answering = asyncio.create_task(_pump(back_reader, writer))
+            asking = asyncio.create_task(_pump(reader, back_writer))
             try:
-                while data := await reader.read(65536):
-                    back_writer.write(data)
-                    await back_writer.drain()
-                    if _COMMIT in data and self._chance.random() < self.share:
-                        # PostgreSQL has it and commits; whoever asked will never know.
+                while data := await back_reader.read(65536):
+                    if _COMMITTED in data and self._chance.random() < self.share:
+                        # It is committed, and whoever asked for it will never know.
                         self.cuts += 1
-                        answering.cancel()
                         break
+                    writer.write(data)
+                    await writer.drain()
             finally:
-                answering.cancel()
+                asking.cancel()
                 writer.transport.abort()
                 back_writer.close()
 

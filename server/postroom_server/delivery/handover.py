@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from postroom_server.clock import Clock
+from postroom_server.delivery.budget import Budget
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.line import Job
@@ -20,6 +21,10 @@ from postroom_server.store.models import Lane
 from postroom_server.store.unit import Store
 
 log = structlog.get_logger()
+
+# Octets of attachments in letters that are being written or sent; a letter takes some six times as much.
+_LARGE = 1 << 20  # what is smaller is not counted
+_LARGE_TOGETHER = 48 << 20
 
 # Who waits for a code or an alarm is better served by the next server than by a patient one.
 URGENT_TIMEOUTS = Timeouts(
@@ -46,6 +51,7 @@ class Handover:
         self._clock = clock
         self._owner = owner
         self._is_believed = is_believed
+        self._large = Budget(_LARGE_TOGETHER)
         self.halted = False
 
     def is_at_hand(self, job: Job) -> bool:
@@ -60,6 +66,14 @@ class Handover:
         self, job: Job, server: ServerFacts, loan: Loan, following: Following, envelope: Envelope | None
     ) -> Transaction:
         """One transaction. `envelope` is the job's where it was written before."""
+        if job.leased.email.file_octets < _LARGE:
+            return await self._transact(job, server, loan, following, envelope)
+        async with self._large.hold(job.leased.email.file_octets):
+            return await self._transact(job, server, loan, following, envelope)
+
+    async def _transact(
+        self, job: Job, server: ServerFacts, loan: Loan, following: Following, envelope: Envelope | None
+    ) -> Transaction:
         leased = job.leased
         if envelope is None:
             envelope = await self._letters.envelope(leased)

@@ -19,6 +19,7 @@ from postroom_server.delivery.shares import share
 from postroom_server.message.mailing import Mailing
 from postroom_server.store.models import (
     Attachment,
+    Blob,
     Content,
     Email,
     Lane,
@@ -67,14 +68,18 @@ LEASE_POSTGRESQL = (
 ).format(p="%s")
 _SOMETHING_ALONE = "SELECT 1 FROM delivery WHERE state = 'READY' AND lane >= {p} LIMIT 1"
 
-_HAS_FILES = peewee.fn.EXISTS(Attachment.select(Attachment.id).where(Attachment.email_id == Email.id))
+_FILE_OCTETS = (
+    Attachment.select(peewee.fn.SUM(peewee.fn.COALESCE(Blob.size, 0)))
+    .join(Blob, peewee.JOIN.LEFT_OUTER, on=(Blob.id == Attachment.blob_id))
+    .where(Attachment.email_id == Email.id)
+)
 _EMAILS = Statement(
     lambda: (
         Email.select(
             Email.id, Email.tenant_id, Email.subject, Email.subject_prefix, Email.from_address,
             Email.from_name, Email.reply_to, Email.headers, Email.template_version_id,
             Email.template_language, Content.html, Content.text, Content.params, Content.recipient_params,
-            Email.test, Email.verification, _HAS_FILES, Email.language,
+            Email.test, Email.verification, _FILE_OCTETS, Email.language,
             Email.ignore_suppression,
         )
         .join(Content, on=(Content.email_id == Email.id))
@@ -212,6 +217,6 @@ def _email(row: tuple[Any, ...]) -> LeasedEmail:
     )  # fmt: skip
     return LeasedEmail(
         id=row[0], tenant_id=row[1], mailing=mailing, template_version_id=row[8], template_language=row[9],
-        has_files=bool(row[16]), test=bool(row[14]), is_code=bool(row[15]),
-        ignore_suppression=bool(row[18]),
+        file_octets=int(row[16] or 0), has_files=row[16] is not None,
+        test=bool(row[14]), is_code=bool(row[15]), ignore_suppression=bool(row[18]),
     )  # fmt: skip

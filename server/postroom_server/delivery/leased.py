@@ -19,6 +19,7 @@ class LeasedEmail:
     mailing: Mailing
     template_version_id: int | None
     template_language: str | None
+    file_octets: int  # of its attachments as they are stored; 0: there are none, or they are empty
     has_files: bool
     test: bool
     is_code: bool

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import dataclasses
+import threading
 from typing import Any, Generic, TypeVar
 
 from postroom_server.delivery.leased import Leased, LeasedEmail
@@ -19,6 +21,9 @@ from postroom_server.store.versions import CompiledVersion
 
 T = TypeVar("T")
 
+_KEPT_OCTETS = 8 << 20  # of one email's attachments; with more they are encoded for each copy
+_LONG = 65_536  # characters; what is shorter is written within two milliseconds
+
 
 class Letters:
     """Turns leased deliveries into envelopes. The same delivery gives the same bytes every time."""
@@ -33,12 +38,20 @@ class Letters:
     async def envelope(self, leased: Leased) -> Envelope:
         """Writes the message. Raises whatever keeps it from being written: that is our own failure."""
         email = leased.email
-        return self._written(leased, await self._template(email), await self._attachments(email))
+        template, attachments = await self._template(email), await self._attachments(email)
+        if not email.has_files and not _is_long(email, template):
+            return self._written(leased, template, attachments)
+        # Megabytes take a tenth of a second to encode, check and stuff: everybody else's, on the loop.
+        return await asyncio.to_thread(self._written, leased, template, attachments)
 
     def is_at_hand(self, email: LeasedEmail) -> bool:
         """Whether its messages can be written at once: all they are made of is in memory, and small."""
-        version = email.template_version_id
-        return not email.has_files and (version is None or self._memory.kept_version(version) is not None)
+        if email.has_files:
+            return False
+        if email.template_version_id is None:
+            return not _is_long(email, None)
+        version = self._memory.kept_version(email.template_version_id)
+        return version is not None and not _is_long(email, _variant(version, email))
 
     def write(self, leased: Leased) -> Envelope:
         """The same as `envelope`, at once, of an email that is at hand."""
@@ -126,9 +139,16 @@ class Letters:
         files = self._files.get(email.id)
         if files is None:
             stored = await self._store.read(_read_files, email.id)
-            files = tuple(entity.encode_attachment(file) for file in stored)
-            self._files.keep(email.id, files)
+            files = await asyncio.to_thread(lambda: tuple(entity.encode_attachment(file) for file in stored))
+            if email.file_octets <= _KEPT_OCTETS:
+                self._files.keep(email.id, files)
         return files
+
+
+def _is_long(email: LeasedEmail, template: CompiledTemplate | None) -> bool:
+    if template is not None:
+        return template.length > _LONG
+    return len(email.mailing.html or "") + len(email.mailing.text or "") > _LONG
 
 
 def _variant(version: CompiledVersion | None, email: LeasedEmail) -> CompiledTemplate:
@@ -143,14 +163,16 @@ class _Kept(Generic[T]):
     def __init__(self, most: int) -> None:
         self._most = most
         self._values: collections.OrderedDict[int, T] = collections.OrderedDict()
+        self._lock = threading.Lock()  # long letters are written beside the loop
 
     def get(self, email_id: int) -> T | None:
         return self._values.get(email_id)
 
     def keep(self, email_id: int, value: T) -> None:
-        self._values[email_id] = value
-        if len(self._values) > self._most:
-            self._values.popitem(last=False)
+        with self._lock:
+            self._values[email_id] = value
+            if len(self._values) > self._most:
+                self._values.popitem(last=False)
 
 
 def _read_files(email_id: int) -> list[entity.Attachment]:

@@ -1,0 +1,133 @@
+"""Mail servers that die in every phase, answer like tar, send everybody away for now, or are not there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from acceptance.world import LeapingClock, World, serving
+from faults.balance import balance
+from faults.ledger import Ledger, traffic, wait_for
+from faults.outcome import Outcome
+from faults.processes import processes
+from faults.sink import PHASES, Sink, dies_at, greylists, well
+from postroom.v1 import email_pb2
+from postroom_server.clock import SECOND
+
+NEVER_TWICE = email_pb2.GUARANTEE_AT_MOST_ONCE
+# What two of three servers do while the third is well.
+WAYS = ("are dead", "die in mid-body", "are tarpits", "greylist")
+TAR_SECONDS = 0.4  # before each of some five replies
+
+
+@contextlib.asynccontextmanager
+async def leaping(database: str, sinks: Sequence[Sink]) -> AsyncIterator[tuple[World, Ledger]]:
+    """A server in this process, whose clock leaps over the pauses between tries."""
+    clock = LeapingClock()
+    async with serving(database, "socket", clock=clock, drain_seconds=30) as world:
+        await world.furnish()
+        for sink in sinks:
+            await world.add_server(sink.port)
+        yield world, Ledger([world], sinks)
+
+
+async def dying(database: str, *, mails: int) -> Outcome:
+    """One server dies in each phase in turn, for as long as it is given mail; then it is well again."""
+    async with Sink() as sink, leaping(database, [sink]) as (world, ledger):
+
+        async def later() -> None:
+            world.clock.leap(20 * SECOND)
+
+        for phase in PHASES:
+            sink.mood = dies_at(phase)
+            sending = [ledger.send(f"{phase}-{n}") for n in range(mails)]
+            sending += [ledger.send(f"{phase}-{n}-once", guarantee=NEVER_TWICE) for n in range(mails)]
+            await asyncio.gather(*sending)
+            for _ in range(10):
+                await asyncio.sleep(0.05)
+                await later()
+            sink.mood = well
+            # Until the breaker has seen it.
+            done = len(sink.handed) + mails // 2
+            async with asyncio.timeout(30):
+                while len(sink.handed) < done and phase != "REPLIED":
+                    await asyncio.sleep(0.05)
+                    await later()
+        found = await balance(ledger, nudge=later)
+    return Outcome("a server dies in every phase", f"{len(PHASES)} phases, {2 * mails} mails each", found)
+
+
+async def two_of_three(database: str, way: str, *, mails: int) -> Outcome:
+    """Two of three servers misbehave in one way, each pair in turn: all mail goes through the third."""
+    async with contextlib.AsyncExitStack() as stack:
+        sinks = [await stack.enter_async_context(Sink()) for _ in range(3)]
+        world, ledger = await stack.enter_async_context(leaping(database, sinks))
+
+        async def later() -> None:
+            world.clock.leap(10 * SECOND)
+
+        for healthy in sinks:
+            others = [sink for sink in sinks if sink is not healthy]
+            for sink in others:
+                await _misbehave(sink, way)
+            begun = len(ledger.accepted)
+            await asyncio.gather(*(ledger.send(f"mail-{begun + n}") for n in range(mails)))
+            await balance(ledger, nudge=later)
+            for sink in others:
+                await _recover(sink, way)
+        found = await balance(ledger, nudge=later)
+    return Outcome(f"two of three servers {way}", f"3 pairs in turn, {mails} mails each", found)
+
+
+async def tarpit(folder: Path, database: str, *, mails: int) -> Outcome:
+    """One of three servers is a tarpit, and the process is killed in the middle: the others' mail does not wait."""
+    async with contextlib.AsyncExitStack() as stack:
+        sinks = [await stack.enter_async_context(Sink()) for _ in range(3)]
+        sinks[0].pause = 1.0
+        [process] = await stack.enter_async_context(processes(folder, database, sinks))
+        ledger = Ledger([process.client], sinks)
+        async with traffic(ledger, pause=0.01):
+            await ledger.until_handed(mails // 2)
+            process.kill()
+            await process.start()
+            began = time.monotonic()
+            await wait_for(lambda: len(ledger.accepted) >= mails)
+        await _all_but_the_tarpits(ledger, sinks[0])
+        seconds = time.monotonic() - began
+        found = await balance(ledger)
+    return Outcome(
+        "one of three servers is a tarpit, and a kill",
+        f"{found.accepted} mails, {len(sinks[0].handed)} of them through the tarpit",
+        found,
+        f"all but what the tarpit had in hand within {seconds:.0f} s of the kill",
+    )
+
+
+async def _all_but_the_tarpits(ledger: Ledger, tarpit: Sink) -> None:
+    """Until no more is missing than fits into the tarpit's connections, and what rides behind them."""
+    await wait_for(lambda: sum(not _arrived(ledger, subject) for subject in ledger.accepted) <= 32)
+
+
+def _arrived(ledger: Ledger, subject: str) -> bool:
+    return any(sink.copies[subject] for sink in ledger.sinks)
+
+
+async def _misbehave(sink: Sink, way: str) -> None:
+    match way:
+        case "are dead":
+            await sink.close()
+        case "die in mid-body":
+            sink.mood = dies_at("BODY")
+        case "are tarpits":
+            sink.pause = TAR_SECONDS
+        case "greylist":
+            sink.mood = greylists()
+
+
+async def _recover(sink: Sink, way: str) -> None:
+    if way == "are dead":
+        await sink.open()
+    sink.mood, sink.pause = well, 0.0
