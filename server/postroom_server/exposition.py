@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import prometheus_client
 
-from postroom_server.rpc.endpoint import ConfigurationError
+from postroom_server.rpc.endpoint import ConfigurationError, check_address
 
 
 def new_registry() -> prometheus_client.CollectorRegistry:
@@ -18,11 +18,14 @@ def new_registry() -> prometheus_client.CollectorRegistry:
 
 def serve_metrics(registry: prometheus_client.CollectorRegistry, address: str) -> Callable[[], None]:
     """Serves `/metrics` on `host:port` until what it returns is called. Raises ConfigurationError."""
+    check_address("metrics_address", address)
     host, _, port = address.rpartition(":")
     try:
         server, thread = prometheus_client.start_http_server(int(port), host.strip("[]"), registry)
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot serve metrics on {address}: {error}") from None
+        raise ConfigurationError(
+            f"cannot serve metrics on {address}: {error}; name another metrics_address, or none"
+        ) from None
 
     def close() -> None:
         server.shutdown()

@@ -45,6 +45,7 @@ class Target:
 
     address: str
     credentials: grpc.ChannelCredentials | None = None
+    why_unreachable: Callable[[], str] = str
 
     def open(self) -> grpc.aio.Channel:
         if self.credentials is None:
@@ -72,7 +73,26 @@ async def running_gateway(settings: Settings, target: Target) -> AsyncIterator[H
     http = http_settings(settings)
     async with target.open() as channel:
         listener = await serve_rest(settings, http, channel, new_registry(), clock=Clock(), is_remote=True)
+        watching = asyncio.create_task(_tell_reachability(channel, target))
         try:
             yield listener
         finally:
+            watching.cancel()
             await listener.drain(timedelta(seconds=settings.drain_seconds))
+            await asyncio.wait([watching])
+
+
+async def _tell_reachability(channel: grpc.aio.Channel, target: Target) -> None:
+    """Logs why the server cannot be reached, and when it can be again: a line for each change."""
+    told = ""
+    while True:
+        state = channel.get_state(try_to_connect=True)
+        if state is grpc.ChannelConnectivity.READY and told:
+            told = ""
+            log.info("server_reached", target=target.address)
+        elif state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            why = await asyncio.to_thread(target.why_unreachable)
+            if why and why != told:
+                told = why
+                log.warning("server_unreachable", target=target.address, why=why)
+        await channel.wait_for_state_change(state)

@@ -7,7 +7,6 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import grpc.aio
@@ -26,7 +25,8 @@ from postroom_server.gateway.pages import Pages
 from postroom_server.gateway.proxies import TrustedProxies
 from postroom_server.gateway.sendcloud import SendCloud, SendCloudSettings
 from postroom_server.gateway.serving import HttpListener, HttpSettings
-from postroom_server.rpc.endpoint import ConfigurationError, is_private
+from postroom_server.rpc.certificates import read_pair
+from postroom_server.rpc.endpoint import ConfigurationError, check_address, is_private
 from postroom_server.settings import Settings
 
 log = structlog.get_logger()
@@ -37,10 +37,11 @@ _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]*):(?P<port>[0-9]{1,
 def http_settings(settings: Settings) -> HttpSettings:
     """Where and how HTTP is served. Raises ConfigurationError before anything is touched."""
     found = _ADDRESS.fullmatch(settings.http_address)
-    if found is None or int(found["port"]) > 65535:
+    if found is None:
         raise ConfigurationError(
             f"http_address {settings.http_address} is not host:port, such as 127.0.0.1:8080"
         )
+    check_address("http_address", settings.http_address)
     return HttpSettings(
         host=found["host"].strip("[]") or "0.0.0.0",  # noqa: S104 - refused below unless it is meant
         port=int(found["port"]),
@@ -75,7 +76,7 @@ async def serve_rest(
     except OSError:
         raise ConfigurationError(
             f"cannot listen on {settings.http_address}: it is taken or not an address of this machine; "
-            "name another http_address, or none"
+            f"name another http_address{'' if is_remote else ', or none'}"
         ) from None
     log.info("listening_http", address=settings.http_address, port=listener.port, tls=http.tls is not None)
     return listener
@@ -124,19 +125,9 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
                 "or set http_plaintext_ok where something else encrypts"
             )
         return None
+    read_pair("http_tls_cert", cert, "http_tls_key", key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(_readable(cert), _readable(key))
-    except ssl.SSLError as error:
-        raise ConfigurationError(f"{cert} and {key} are no certificate and its key: {error.reason}") from None
+    context.load_cert_chain(cert, key)
     return context
-
-
-def _readable(path: Path) -> Path:
-    try:
-        path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
-    return path

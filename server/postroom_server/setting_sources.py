@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,23 @@ def shown(settings: Settings, name: str) -> str:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def unknown_variables() -> list[str]:
-    """Names in the environment that look like settings and are none; most often misspelt."""
+def mistaken_variables() -> list[str]:
+    """A line for each name in the environment that looks like a setting and is none; most often misspelt."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    # Settings are read from names in small letters, too.
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
+    return [f"{name} is set, but there is no such setting{_meant(name, known)}" for name in unknown]
+
+
+def refuse_mistaken_variables() -> None:
+    """For what serves or opens a database: a setting that is not heeded is worse than no start."""
+    for mistake in mistaken_variables():
+        raise SettingsError(mistake)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    (near,) = difflib.get_close_matches(name, known, 1) or ("",)
+    return f"; did you mean {near}?" if near else ""
 
 
 def _from_file(file: Path) -> dict[str, Any]:
@@ -90,6 +104,7 @@ def _first_mistake(error: ValidationError, sources: Mapping[str, str]) -> str:
     if not name:
         return mistake["msg"].removeprefix("Value error, ")
     if mistake["type"] == "extra_forbidden":
-        return f"{name} ({sources.get(name, 'flag')}): there is no such setting; see: postroom settings"
+        hint = _meant(name, Settings.model_fields) or "; see: postroom settings"
+        return f"{name} ({sources.get(name, 'flag')}): there is no such setting{hint}"
     where = f"{PREFIX}{name.upper()}" if sources.get(name) == "environment" else sources.get(name, "default")
     return f"{name} ({where}): {mistake['msg'].removeprefix('Value error, ')}"

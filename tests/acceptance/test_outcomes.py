@@ -179,6 +179,21 @@ async def test_a_trial_that_fails_says_where_and_is_not_repeated(
         assert (email.state, len(peer.sessions)) == (FAILURE, 1)
 
 
+@pytest.mark.parametrize("silent", ["BANNER", "EHLO", "MAIL", "DOT"])
+async def test_a_trial_of_a_server_that_falls_silent_says_where_and_for_how_long(
+    world: World, silent: str
+) -> None:
+    async with SmtpPeer(Script(answers={silent: silence})) as peer:
+        request = email_service_pb2.SendTestEmailRequest(
+            server_id=await world.add_server(peer.port),
+            to=["ops@example.com"],
+            timeout=Duration(seconds=1),
+        )
+        answer = await world.call("SendTestEmail", request)
+        assert attempt_pb2.SmtpPhase.Name(answer.phase) == f"SMTP_PHASE_{silent}"
+        assert answer.reply == "no answer within 1 s"
+
+
 async def test_a_trial_goes_on_to_its_end_when_its_caller_leaves(world: World) -> None:
     async with SmtpPeer(Script(answers={"MAIL": silence})) as peer:
         server_id = await world.add_server(peer.port)

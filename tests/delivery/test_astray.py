@@ -7,7 +7,7 @@ import pytest
 from delivery.ledgers import delivery, put_and_take, take
 from fakes import NOON
 from postroom_server.clock import HOUR, MINUTE
-from postroom_server.delivery.astray import give_back_unheard, keep_due
+from postroom_server.delivery.astray import give_back_unheard, keep_pace
 from postroom_server.delivery.lease import lease_email
 from postroom_server.store.unit import Store
 from stored_mail import deliveries_of, put_email
@@ -40,12 +40,17 @@ async def test_a_server_s_trial_is_not_taken_from_it(store: Store) -> None:
 
 async def test_what_was_due_stays_due_when_the_clock_is_set_back(store: Store) -> None:
     def put() -> list[int]:
-        return [put_email(delivery={"run_at": NOON + ahead}) for ahead in (-MINUTE, 0, MINUTE)]
+        return [
+            put_email(delivery={"run_at": NOON + run_at, "date_time": NOON + date})
+            for run_at, date in ((-MINUTE, -MINUTE), (0, 0), (MINUTE, MINUTE), (MINUTE, 0), (-2 * HOUR, 0))
+        ]
 
-    was_due, due_now, scheduled = await store.write(put)
+    was_due, due_now, scheduled, put_off, long_due = await store.write(put)
     earlier = NOON - HOUR
-    assert await store.write(take, now=earlier) == []
-    await store.write(keep_due, earlier, NOON)
+    assert [one.email.id for one in await store.write(take, now=earlier)] == [long_due]
+    await store.write(keep_pace, earlier, NOON)
     assert {one.email.id for one in await store.write(take, now=earlier)} == {was_due, due_now}
-    (row,) = await store.read(deliveries_of, scheduled)
-    assert (row.state, row.run_at) == ("READY", NOON + MINUTE)
+    rows = {id_: (await store.read(deliveries_of, id_))[0] for id_ in (scheduled, put_off)}
+    assert {row.state for row in rows.values()} == {"READY"}
+    assert rows[scheduled].run_at == NOON + MINUTE
+    assert rows[put_off].run_at == earlier + MINUTE

@@ -11,7 +11,7 @@ from delivery import ledgers
 from delivery.ledgers import attempts, delivery, email, kinds, put_and_take, recipient_states
 from delivery.values import CONNECTION, DELIVERED, ended, middle, replies, reply
 from fakes import NOON, ManualClock
-from postroom_server.clock import MINUTE, Millis
+from postroom_server.clock import HOUR, MINUTE, Millis
 from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.settle import settle, settle_once
@@ -74,6 +74,13 @@ async def test_a_transient_outcome_makes_it_wait(store: Store) -> None:
     assert (mail["state"], mail["open_count"]) == ("PENDING", 1)
     assert await store.read(kinds, one.email.id) == ["ATTEMPT_FINISHED"]
     assert await store.read(recipient_states, one.id) == ["OPEN"]
+
+
+async def test_a_clock_set_back_since_does_not_make_it_wait_longer(store: Store) -> None:
+    one = await store.write(put_and_take)
+    late = settlement(one, GREYLISTED, now=NOON + HOUR)
+    await store.write(settle, 1, [late], MINT, NOON + 5)
+    assert (await store.read(delivery, one.id))["run_at"] == NOON + MINUTE
 
 
 async def test_several_recipients_end_each_in_their_own_way(store: Store) -> None:

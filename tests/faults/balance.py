@@ -43,7 +43,10 @@ class Balance:
 
 
 async def balance(
-    ledger: Ledger, *, still_seconds: float = STILL_SECONDS, nudge: Callable[[], Awaitable[None]] | None = None
+    ledger: Ledger,
+    *,
+    still_seconds: float = STILL_SECONDS,
+    nudge: Callable[[], Awaitable[None]] | None = None,
 ) -> Balance:
     """Waits until everything accepted is settled or nothing moves any more, and counts.
 
@@ -51,7 +54,8 @@ async def balance(
     """
     client = ledger.clients[0]
     pending, held = await _quiescence(client, ledger, still_seconds, nudge)
-    emails = {email.subject: email async for email in _emails(client)}
+    emails = {email.id: email async for email in _emails(client)}
+    names = {promise.id: subject for subject, promise in ledger.accepted.items()}
     copies: collections.Counter[str] = collections.Counter()
     digests: dict[str, set[bytes]] = collections.defaultdict(set)
     for sink in ledger.sinks:
@@ -61,7 +65,7 @@ async def balance(
     said_yes = {one.subject for sink in ledger.sinks for one in sink.handed if one.answer.startswith("2")}
     lost, unexplained, unknown, duplicates = [], [], 0, 0
     for subject, promise in ledger.accepted.items():
-        email = emails.get(subject)
+        email = emails.get(promise.id)
         duplicates += max(0, copies[subject] - 1)
         if email is None:
             lost.append(subject)
@@ -82,7 +86,7 @@ async def balance(
         duplicates=duplicates,
         ambiguous=sum(email.ambiguous_count for email in emails.values()),
         unexplained=unexplained,
-        stuck=sorted(pending),
+        stuck=sorted(names.get(id_, str(id_)) for id_ in pending),
         unknown=unknown,
         held=held,
         changed=[subject for subject, found in digests.items() if len(found) > 1],
@@ -102,7 +106,7 @@ async def held_count(client: Client) -> int:
 
 async def _quiescence(
     client: Client, ledger: Ledger, still_seconds: float, nudge: Callable[[], Awaitable[None]] | None
-) -> tuple[set[str], int]:
+) -> tuple[set[int], int]:
     """What is pending when nothing moves any more, and how many held mails were released meanwhile."""
     seen: tuple[int, ...] = ()
     moved, held = time.monotonic(), 0
@@ -112,7 +116,7 @@ async def _quiescence(
         if now != seen:
             seen, moved = now, time.monotonic()
         if not pending or time.monotonic() - moved > still_seconds:
-            return {email.subject for email in pending}, held
+            return {email.id for email in pending}, held
         for email in pending:
             held += await _release(client, email) if email.held_count else 0
         if nudge is not None:

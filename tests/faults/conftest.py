@@ -12,5 +12,5 @@ import pytest
 def chance() -> random.Random:
     """Other numbers on request: POSTROOM_TEST_SEED. A run prints its seed, and a failing one shows it."""
     seed = int(os.environ.get("POSTROOM_TEST_SEED", "20261122"))
-    print(f"seed {seed}")
+    print(f"seed {seed}")  # noqa: T201 - a failing run shows it
     return random.Random(seed)

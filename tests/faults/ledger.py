@@ -101,17 +101,26 @@ class Ledger:
 
     def _keep(self, request: Any, email_id: int) -> None:
         never_twice = request.guarantee == email_pb2.GUARANTEE_AT_MOST_ONCE
-        self.accepted[request.subject] = Promise(email_id, never_twice, time.monotonic())
+        self.accepted[request.request_id] = Promise(email_id, never_twice, time.monotonic())
 
     def reasons(self) -> collections.Counter[str]:
         """Why calls were refused, by code."""
         return collections.Counter(error.code().name for error in self.refusals)
 
 
-def _request(subject: str, *, text: str = "Hi", **fields: Any) -> email_service_pb2.SendEmailRequest:
-    if "template" not in fields:
-        fields = {"subject": subject, "custom": email_service_pb2.CustomBody(text=text), **fields}
-    return mail(request_id=subject, to=[f"{subject}@example.com"], **fields)
+def _request(
+    subject: str,
+    *,
+    text: str = "Hi",
+    template: Callable[[str], email_service_pb2.TemplateBody] | None = None,
+    **fields: Any,
+) -> email_service_pb2.SendEmailRequest:
+    """A mail with this subject, which is its request_id, too; `template` makes its body, if it has one."""
+    if template is not None:
+        body: dict[str, Any] = {"template": template(subject)}
+    else:
+        body = {"subject": subject, "custom": email_service_pb2.CustomBody(text=text)}
+    return mail(request_id=subject, to=[f"{subject}@example.com"], **body, **fields)
 
 
 @contextlib.asynccontextmanager

@@ -19,3 +19,8 @@ class Outcome:
     def __str__(self) -> str:
         notes = f"; {self.notes}" if self.notes else ""
         return f"{self.scenario}: {self.dose}: {self.balance}{notes}"
+
+    def check(self) -> None:
+        """Says how it ended, and raises unless every promise was kept."""
+        print(self)  # noqa: T201 - a run tells what it saw
+        self.balance.check()

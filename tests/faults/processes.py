@@ -153,5 +153,8 @@ async def watched(
     folder: Path, database: str, count: int = 1, *, through: str = "", **settings: str
 ) -> AsyncIterator[tuple[list[Process], Sink, Ledger]]:
     """Processes that hand their mail to one sink, and the ledger of both."""
-    async with Sink() as sink, processes(folder, database, [sink], count, through=through, **settings) as made:
+    async with (
+        Sink() as sink,
+        processes(folder, database, [sink], count, through=through, **settings) as made,
+    ):
         yield made, sink, Ledger([process.client for process in made], [sink])

@@ -13,7 +13,7 @@ _COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
 
 
 class CuttingProxy:
-    """Stands between a process and a PostgreSQL on a Unix socket. `share` of the commits lose their answer."""
+    """Stands between a process and PostgreSQL on a Unix socket. `share` of the commits lose their answer."""
 
     def __init__(self, database: str, chance: random.Random) -> None:
         parts = urllib.parse.urlsplit(database)

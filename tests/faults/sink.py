@@ -87,9 +87,12 @@ class Sink:
         """Dies: every line is cut, and nobody is let in."""
         assert self._server is not None
         self._server.close()
+        self.hang_up()
+        await self._server.wait_closed()
+
+    def hang_up(self) -> None:
         for session in tuple(self._sessions):
             session.transport.abort()
-        await self._server.wait_closed()
 
     def joined(self, session: _Session) -> None:
         self._sessions.add(session)

@@ -13,8 +13,7 @@ pytestmark = pytest.mark.faults
 
 async def test_a_server_dies_in_every_phase(sqlite_database: str) -> None:
     outcome = await servers.dying(sqlite_database, mails=4)
-    print(outcome)
-    outcome.balance.check()
+    outcome.check()
     # Those of which nobody knows: the dot was written, and the server died.
     assert outcome.balance.unknown > 0
 
@@ -22,11 +21,9 @@ async def test_a_server_dies_in_every_phase(sqlite_database: str) -> None:
 @pytest.mark.parametrize("way", servers.WAYS)
 async def test_two_of_three_servers_misbehave(sqlite_database: str, way: str) -> None:
     outcome = await servers.two_of_three(sqlite_database, way, mails=20)
-    print(outcome)
-    outcome.balance.check()
+    outcome.check()
 
 
 async def test_a_tarpit_does_not_hold_up_what_goes_elsewhere(sqlite_database: str, tmp_path: Path) -> None:
     outcome = await servers.tarpit(tmp_path, sqlite_database, mails=150)
-    print(outcome)
-    outcome.balance.check()
+    outcome.check()

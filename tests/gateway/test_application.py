@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.face import echo, listening
-from gateway.wire import connected, fetch, request_bytes
+from gateway.wire import PATIENCE, connected, fetch, request_bytes
 from postroom_server.gateway.application import loggable
 from postroom_server.gateway.body import Bodies, BodyError, BodyFault, read_body
 from postroom_server.gateway.visitor import visitor_of
 
+LONG = 64 << 20
 SECRET = "pr_" + "Ab1-" * 10 + "xyz"
 
 
@@ -117,6 +119,28 @@ async def test_e8_the_log_has_refusals_and_no_secrets(logs_everything: bool) -> 
 )
 def test_e8_a_path_is_logged_when_it_is_a_plain_one(path: str, logged: str) -> None:
     assert loggable(path) == logged
+
+
+async def test_e6_a_large_answer_counts_until_it_is_read() -> None:
+    seen: list[Bodies] = []
+
+    async def large(request: Request) -> Response:
+        seen.append(request.scope["bodies"])
+        seen[0].take(request.scope, LONG)
+        return Response(b"0123456789abcdef" * (LONG // 16))
+
+    async with listening(large) as face, connected(face.port) as wire:
+        wire.send(request_bytes("GET", "/api/x"))
+        async with asyncio.timeout(PATIENCE):
+            while not seen:  # noqa: ASYNC110 - it reports to nobody
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        assert seen[0].bytes == LONG
+        answer = await wire.answer()
+        assert answer.body == b"0123456789abcdef" * (LONG // 16)
+        wire.send(request_bytes("HEAD", "/api/x"))
+        assert (await wire.answer(method="HEAD")).headers["content-length"] == str(LONG)
+    assert seen[0].bytes == 0
 
 
 async def test_e6_all_bodies_together_have_a_limit_which_is_given_back() -> None:

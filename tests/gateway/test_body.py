@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom_server.gateway.body import BodyError, BodyFault, Spelled, parse_json
+from postroom_server.gateway.body import MAX_VALUES, BodyError, BodyFault, Spelled, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -47,6 +47,10 @@ def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
         (nested(65), BodyFault.TOO_DEEP),
         (nested(65, '{"a":', "}"), BodyFault.TOO_DEEP),
         (nested(100_000), BodyFault.TOO_DEEP),
+        (b"[" + b"0," * MAX_VALUES + b"0]", BodyFault.TOO_MANY_VALUES),
+        (b"[" + b"[]," * MAX_VALUES + b"0]", BodyFault.TOO_MANY_VALUES),
+        (b"[" + b'"\\"",' * MAX_VALUES + b'"\\\\"]', BodyFault.TOO_MANY_VALUES),
+        (b'"' * (8 * MAX_VALUES) + b",[" * MAX_VALUES, BodyFault.TOO_MANY_VALUES),
     ],
 )
 def test_what_is_no_strict_json_is_refused_with_its_fault(raw: bytes, fault: BodyFault) -> None:
@@ -68,6 +72,11 @@ def test_what_is_no_strict_json_is_refused_with_its_fault(raw: bytes, fault: Bod
 )
 def test_what_is_strict_json_is_read(raw: bytes, value: Any) -> None:
     assert parse_json(raw) == value
+
+
+def test_e6_what_stands_within_a_text_is_no_value() -> None:
+    text = '\\,["{' * MAX_VALUES
+    assert parse_json(json.dumps({text: ["a", text]}).encode()) == {text: ["a", text]}
 
 
 @pytest.mark.parametrize("text", ["1.0", "1.10", "1e3", "-0.0", "1E+2", "0.1000000000000000055"])

@@ -12,10 +12,11 @@ from typing import Any
 import click
 import grpc
 
+from postroom_server.cli.aim import Aim, aimed
 from postroom_server.cli.failure import CommandFailedError, explained
 from postroom_server.rpc.endpoint import is_private
+from postroom_server.setting_sources import mistaken_variables
 
-DEFAULT_TARGET = "127.0.0.1:50051"
 DEV_TOKEN_FILE = Path("data/dev.token")
 DEV_PAIR_FILE = Path("data/dev.api-user")
 _DEADLINE = 60.0
@@ -35,63 +36,40 @@ class Connection:
 def connected(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command the options and, as its first argument, a `Connection`; explains what goes wrong."""
 
-    @click.option(
-        "--target", envvar="POSTROOM_TARGET", default=DEFAULT_TARGET, show_default=True, help="The server."
-    )
+    @aimed
     @click.option(
         "--token",
         envvar="POSTROOM_TOKEN",
         help="The token. Unset: data/dev.token, to this machine.",
     )
     @click.option("--token-file", type=click.Path(path_type=Path), help="A file that holds the token.")
-    @click.option(
-        "--tls-ca",
-        envvar="POSTROOM_TLS_CA",
-        type=click.Path(path_type=Path),
-        help="Authorities that the server's certificate is checked against, PEM. Unset: the system's.",
-    )
-    @click.option("--tls-cert", type=click.Path(path_type=Path), help="This client's certificate, PEM.")
-    @click.option("--tls-key", type=click.Path(path_type=Path), help="The key of --tls-cert, PEM.")
-    @click.option(
-        "--tls/--plaintext",
-        default=None,
-        help="Whether to use TLS. Unset: plaintext to this machine, TLS to others.",
-    )
     @functools.wraps(command)
-    def run(
-        *args: Any,
-        target: str,
-        token: str | None,
-        token_file: Path | None,
-        tls_ca: Path | None,
-        tls_cert: Path | None,
-        tls_key: Path | None,
-        tls: bool | None,
-        **kwargs: Any,
-    ) -> None:
-        if tls is None:
-            tls = bool(tls_ca or tls_cert) or not is_private(target)
-        secret = token or _read_token(token_file, target)
-        with explained(), _open(target, secret, tls, tls_ca, tls_cert, tls_key) as channel:
-            command(Connection(channel), *args, **kwargs)
+    def run(*args: Any, aim: Aim, token: str | None, token_file: Path | None, **kwargs: Any) -> None:
+        if token == "":
+            raise click.UsageError("--token is empty")
+        for mistake in mistaken_variables():
+            click.echo(f"postroom: {mistake}", err=True)
+        with explained(aim.why_unreachable):
+            # The address is judged before the token: without it nobody knows which token is meant.
+            aim.check()
+            with _open(aim, token or _read_token(token_file, aim.target)) as channel:
+                command(Connection(channel), *args, **kwargs)
 
     return run
 
 
 @contextlib.contextmanager
-def _open(
-    target: str, token: str, tls: bool, ca: Path | None, cert: Path | None, key: Path | None
-) -> Iterator[grpc.Channel]:
+def _open(aim: Aim, token: str) -> Iterator[grpc.Channel]:
     options = [
         ("grpc.max_send_message_length", _MAX_BYTES),
         ("grpc.max_receive_message_length", _MAX_BYTES),
         ("grpc.enable_http_proxy", 0),
     ]
-    if tls:
-        credentials = grpc.ssl_channel_credentials(read_pem(ca), read_pem(key), read_pem(cert))
-        channel = grpc.secure_channel(target, credentials, options)
+    credentials = aim.credentials()
+    if credentials is None:
+        channel = grpc.insecure_channel(aim.target, options)
     else:
-        channel = grpc.insecure_channel(target, options)
+        channel = grpc.secure_channel(aim.target, credentials, options)
     with channel:
         yield grpc.intercept_channel(channel, _Bearer(token))
 
@@ -125,21 +103,15 @@ class _Details(grpc.ClientCallDetails):
 
 def _read_token(file: Path | None, target: str) -> str:
     # The development token is of use on this machine only; nobody else is told it.
-    path = file or (DEV_TOKEN_FILE if is_private(target) and DEV_TOKEN_FILE.exists() else None)
+    here = is_private(target)
+    path = file or (DEV_TOKEN_FILE if here and DEV_TOKEN_FILE.exists() else None)
     if path is None:
+        looked = f"there is no {DEV_TOKEN_FILE} in this folder" if here else f"{target} is another machine"
         raise CommandFailedError(
-            "no token: give --token, --token-file or POSTROOM_TOKEN (postroom token create makes one)"
+            f"no token: {looked}; give --token, --token-file or POSTROOM_TOKEN "
+            "(postroom token create makes one)"
         )
     try:
         return path.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
         raise CommandFailedError(f"cannot read {path}: {error}") from None
-
-
-def read_pem(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CommandFailedError(f"cannot read {path}: {error.strerror}") from None

@@ -16,7 +16,8 @@ from rich.panel import Panel
 from rich.text import Text
 
 from postroom_server.catcher import CaughtMail
-from postroom_server.cli.connection import DEFAULT_TARGET, DEV_PAIR_FILE, DEV_TOKEN_FILE
+from postroom_server.cli.aim import DEFAULT_TARGET
+from postroom_server.cli.connection import DEV_PAIR_FILE, DEV_TOKEN_FILE
 from postroom_server.cli.dev_contents import BIZ_KEY
 from postroom_server.cli.display import console, facts, one_line
 from postroom_server.settings import Settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
 import click
@@ -40,12 +40,15 @@ class CommandFailedError(click.ClickException):
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Turns everything that may be expected to go wrong into a `CommandFailedError`."""
+def explained(why_unreachable: Callable[[], str] = str) -> Iterator[None]:
+    """Turns everything that may be expected to go wrong into a `CommandFailedError`.
+
+    `why_unreachable` is asked when nobody answered.
+    """
     try:
         yield
     except grpc.RpcError as error:
-        raise CommandFailedError(of_call(error)) from None
+        raise CommandFailedError(of_call(error, why_unreachable)) from None
     except Refusal as refusal:
         lines = [(violation.field, violation.description) for violation in refusal.violations]
         raise CommandFailedError(_joined(refusal.message, refusal.reason, lines)) from None
@@ -53,7 +56,7 @@ def explained() -> Iterator[None]:
         raise CommandFailedError(one_line(str(error))) from None
 
 
-def of_call(error: grpc.RpcError) -> str:
+def of_call(error: grpc.RpcError, why_unreachable: Callable[[], str] = str) -> str:
     """The answer's message, reason and violations."""
     code, message = error.code(), error.details() or ""
     status = status_pb2.Status()
@@ -68,7 +71,7 @@ def of_call(error: grpc.RpcError) -> str:
         detail.Unpack(info)
         wait = wait or _wait(detail)
     if not status.details and code is grpc.StatusCode.UNAVAILABLE:
-        return f"nobody answers: is Postroom running there? ({one_line(message)})"
+        return one_line(why_unreachable()) or f"nobody answers ({one_line(message)})"
     where = info.metadata.get("correlation_id")
     message += f" (correlation_id {where})" if where else ""
     return _joined(message, info.reason or code.name, lines) + wait

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from postroom_server.cli.failure import explained
-from postroom_server.setting_sources import FILE, load
+from postroom_server.setting_sources import FILE, load, refuse_mistaken_variables
 from postroom_server.settings import Settings
 
 # What is secret stays off command lines, where every user of the machine can read it.
@@ -27,24 +27,32 @@ _GATEWAY = (
 
 def all_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command a flag per setting and, as its first argument, what was loaded."""
-    return _flags(tuple(Settings.model_fields), command)
+    return _flags(tuple(Settings.model_fields), command, refuse_mistaken_variables)
+
+
+def all_flags_told(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for a command that tells misspelt variables itself, instead of being refused for them."""
+    return _flags(tuple(Settings.model_fields), command, lambda: None)
 
 
 def database_flags(command: Callable[..., None]) -> Callable[..., None]:
     """The same, with the flags that say which database is meant."""
-    return _flags(_DATABASE, command)
+    return _flags(_DATABASE, command, refuse_mistaken_variables)
 
 
 def gateway_flags(command: Callable[..., None]) -> Callable[..., None]:
     """The same, with the flags of what a gateway by itself makes use of."""
-    return _flags(_GATEWAY, command)
+    return _flags(_GATEWAY, command, refuse_mistaken_variables)
 
 
-def _flags(names: tuple[str, ...], command: Callable[..., None]) -> Callable[..., None]:
+def _flags(
+    names: tuple[str, ...], command: Callable[..., None], check: Callable[[], None]
+) -> Callable[..., None]:
     @functools.wraps(command)
     def load_first(*args: Any, config: Path | None, **kwargs: Any) -> None:
         flags = {name: kwargs.pop(name) for name in names if name not in _NO_FLAG}
         with explained():
+            check()
             command(load(flags, file=config or FILE), *args, **kwargs)
 
     run: Callable[..., None] = load_first

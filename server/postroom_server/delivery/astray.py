@@ -28,11 +28,15 @@ _GIVE_BACK = Statement(
         & (Delivery.lease_owner == bind("owner"))
     )
 )
-_KEEP_DUE = Statement(
-    lambda: Delivery.update(run_at=bind("now")).where(
+_was_due = Delivery.run_at <= bind("before")
+_KEEP_PACE = Statement(
+    lambda: Delivery.update(
+        run_at=peewee.Case(None, ((_was_due, bind("now")),), Delivery.run_at - bind("jump"))
+    ).where(
         (Delivery.state == peewee.SQL("'READY'"))
         & (Delivery.run_at > bind("now"))
-        & (Delivery.run_at <= bind("before"))
+        # Its date is when a message was due at first: what has been put off since counts from the old time.
+        & (_was_due | (Delivery.run_at > Delivery.date_time))
     )
 )
 
@@ -50,6 +54,9 @@ def give_back_unheard(owner: int, in_hand: Mapping[int, int], now: Millis) -> li
     return unheard
 
 
-def keep_due(now: Millis, before: Millis) -> None:
-    """Sees to it that what was due `before` is due now, though the clock was set back. Part of a unit."""
-    _KEEP_DUE.execute(now=now, before=before)
+def keep_pace(now: Millis, before: Millis) -> None:
+    """Follows a clock that was set back: what was due `before` is due now, and who waits waits no longer.
+
+    Mail for a certain time still leaves at that time. Part of a unit.
+    """
+    _KEEP_PACE.execute(now=now, before=before, jump=before - now)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
 from postroom_server.clock import SECOND, Clock, Millis
-from postroom_server.delivery.astray import give_back_unheard, keep_due
+from postroom_server.delivery.astray import give_back_unheard, keep_pace
 from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import Breaker
 from postroom_server.delivery.endpoints import Endpoints
@@ -88,7 +89,7 @@ class Engine:
             is_believed=is_believed,
         )
         self._turns = Turns()
-        self._due_seen: Millis = 0
+        self._due_seen: tuple[Millis, float] = (0, 0.0)  # what the time was, and when
         self._look_at = 0.0  # monotonic
         self._jobs: dict[int, Job] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -192,7 +193,8 @@ class Engine:
             held[job.leased.lane] += 1
         if not any(share(lane, held, self._settings.capacity) for lane in Lane):
             return 0
-        leased, servers, self._due_seen = await self._store.write(self._lease_unit, held, self._waiting())
+        unit = self._store.write(self._lease_unit, held, self._waiting())
+        leased, servers, self._due_seen = await unit
         for one in leased:
             reach("after_lease_commit")
             job = self._jobs[one.id] = Job(one, servers[one.tenant_id])
@@ -202,10 +204,12 @@ class Engine:
 
     def _lease_unit(
         self, held: dict[Lane, int], waiting: list[tuple[int, int]] | None
-    ) -> tuple[list[Leased], Servers, Millis]:
-        now = self._due_now()
-        if now < self._due_seen - SECOND:
-            keep_due(now, self._due_seen)
+    ) -> tuple[list[Leased], Servers, tuple[Millis, float]]:
+        now, monotonic = self._due_now(), self._clock.monotonic()
+        seen, when = self._due_seen
+        expected = seen + math.ceil(1000 * (monotonic - when)) + 1
+        if seen and now < expected - SECOND:
+            keep_pace(now, expected)
         leased = lease(
             self._owner,
             held,
@@ -216,7 +220,7 @@ class Engine:
             waiting=waiting or (),
         )
         if not leased:
-            return [], {}, now
+            return [], {}, (now, monotonic)
         self._still_ours()
         known = self._memory.current()
         return (

@@ -173,7 +173,8 @@ class _Sheet:
             {
                 "id": leased.id,
                 "state": state.value,
-                "run_at": verdict.run_at,
+                # Less what the clock was set back by since.
+                "run_at": verdict.run_at + min(0, self._now - settlement.end_time),
                 "tries": int(verdict.counts_as_try),
                 "crashes": int(verdict.counts_as_crash),
                 "uncounted": int(verdict.outcome is Outcome.ABANDONED),

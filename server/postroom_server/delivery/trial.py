@@ -108,7 +108,10 @@ class Trial:
             return Settlement(leased, verdict, None, server.id, start, start)
         connection = Connection(self._endpoints.of(server))
         envelope = await self._letters.envelope(leased)
-        alarm = asyncio.get_running_loop().call_later(patience / 1000, connection.abort)
+        seconds = patience / 1000
+        alarm = asyncio.get_running_loop().call_later(
+            seconds, connection.abort, f"no answer within {seconds:g} s"
+        )
         try:
             transaction = await connection.send(envelope)
         finally:

@@ -24,6 +24,7 @@ _log = structlog.get_logger("postroom.http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _PROCESS = secrets.token_hex(4)
 _PAGES = "pages"
+_PIECE_BYTES = 256 * 1024
 _numbers = itertools.count(1)
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_.-]{0,32}){1,8}")
 
@@ -35,7 +36,7 @@ class Application:
     """`dialects` by their first path segment: `{"api": …, "apiv2": …}`; `pages` answers everything else.
 
     Into a request's scope it puts what the dialects need: the client's own address as `client`,
-    `request_id`, and `bodies`, which bounds what all bodies together may hold in memory.
+    `request_id`, and `bodies`, which bounds what all bodies and large answers together hold in memory.
     """
 
     def __init__(
@@ -63,14 +64,15 @@ class Application:
         dialect = self._dialects.get(face)
         request = Request(scope, receive)
         try:
-            response = await (dialect or self._pages)(request)
-        except Exception:
-            _log.exception("unanswered", correlation_id=scope["request_id"])
-            response = refusal(500)
+            try:
+                response = await (dialect or self._pages)(request)
+            except Exception:
+                _log.exception("unanswered", correlation_id=scope["request_id"])
+                response = refusal(500)
+            response.raw_headers.append((b"x-request-id", scope["request_id"].encode()))
+            await _answer(response, scope, receive, send)
         finally:
             self._bodies.free(scope)
-        response.raw_headers.append((b"x-request-id", scope["request_id"].encode()))
-        await response(scope, receive, send)
         self._note(scope, face if dialect else _PAGES, response.status_code, time.perf_counter() - began)
 
     def _introduced(self, scope: Scope) -> Scope:
@@ -101,6 +103,20 @@ class Application:
             milliseconds=round(seconds * 1000, 2),
             correlation_id=scope["request_id"],
         )
+
+
+async def _answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends as fast as it is read: what is large leaves in pieces, each when the one before it has left."""
+    body = memoryview(response.body)
+    if len(body) <= _PIECE_BYTES:
+        await response(scope, receive, send)
+        return
+    headers = response.raw_headers
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    for at in range(0, len(body), _PIECE_BYTES):
+        piece = bytes(body[at : at + _PIECE_BYTES])
+        is_last = at + _PIECE_BYTES >= len(body)
+        await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
 
 
 def loggable(path: str) -> str:

@@ -45,6 +45,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = True  # of a request that has begun, or will
         self._head_bytes = 0
         self._has_ended = False  # nothing more comes that could be understood; the client may still listen
+        self._lingers = False  # the last answer is out, but what it left unread still comes
         self._resuming = False  # a fresh parser is told where in a request it stands
         self._head_timer: asyncio.TimerHandle | None = None
         self._discard_timer: asyncio.TimerHandle | None = None
@@ -102,7 +103,9 @@ class Connection(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._resuming:
+        # What stands behind a body is no header (RFC 9110 §6.5.1): proxies check and remove those of the head
+        # only, and nothing bounds how many come.
+        if self._in_head and not self._resuming:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -126,7 +129,10 @@ class Connection(HttpToolsProtocol):
             # The rest of a refused body has come: the connection is as good as new.
             self._discard_timer.cancel()
             self._discard_timer = None
-            self._await_head()
+            if self._lingers:
+                self._close()
+            else:
+                self._await_head()
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -162,7 +168,18 @@ class Connection(HttpToolsProtocol):
                     cycle.keep_alive = False
                 await send(message)
 
-            sending = send_and_close if cycle.waiting_for_100_continue else send
+            async def send_and_linger(message: Message) -> None:
+                is_last = message["type"] == "http.response.body" and not message.get("more_body")
+                if is_last and cycle.more_body:
+                    # Closed with a body unread, the connection would be reset, and the answer lost with it.
+                    cycle.keep_alive = self._lingers = not self._has_ended
+                await send(message)
+
+            sending = send
+            if cycle.waiting_for_100_continue:
+                sending = send_and_close
+            elif not cycle.keep_alive and cycle.more_body:
+                sending = send_and_linger
             try:
                 await app(scope, receive_what_comes, sending)
             except asyncio.CancelledError:

@@ -41,7 +41,9 @@ def parse(text: str) -> str:
     # it decodes to (security.md A2). An address cannot be encoded away, so it is refused.
     if "=?" in text:
         raise InvalidAddress('contains "=?", which mail readers take for encoded text')
-    local, _, host = text.rpartition("@")
+    local, at, host = text.rpartition("@")
+    if not at:
+        raise InvalidAddress("is not a mail address: it has no @")
     if _PLAIN.fullmatch(text):
         address = f"{local}@{host.lower()}"
     else:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from datetime import timedelta
 from pathlib import Path
 
 import grpc
 import grpc.aio
 
-from postroom_server.rpc.endpoint import ConfigurationError, is_private
+from postroom_server.rpc.certificates import read_authorities, read_pair
+from postroom_server.rpc.endpoint import ConfigurationError, check_address, is_private
 from postroom_server.rpc.health import Health, Probe, add_reflection
 from postroom_server.rpc.in_flight import InFlight
 from postroom_server.rpc.limits import Limits
 from postroom_server.rpc.services import Services
 
-_ADDRESS = re.compile(r"unix(-abstract)?:.+|.*:[0-9]+")
 # How long a finished answer may take to leave once nothing else is under way.
 _FLUSH = 1.0
 
@@ -123,16 +122,14 @@ class Listener:
             return server.add_secure_port(address, self._credentials)
         except RuntimeError:
             raise ConfigurationError(
-                f"cannot listen on {address}: it is taken or not an address of this machine"
+                f"cannot listen on {address}: it is taken or not an address of this machine; "
+                "name another grpc_address"
             ) from None
 
 
 def credentials_of(settings: ListenerSettings) -> grpc.ServerCredentials | None:
     """What the listener will show to clients; None is plaintext. Raises ConfigurationError."""
-    if not _ADDRESS.fullmatch(settings.address):
-        raise ConfigurationError(
-            f"grpc_address {settings.address} has no port: write host:port, such as 127.0.0.1:50051"
-        )
+    check_address("grpc_address", settings.address)
     if settings.grpc_tls_cert is None or settings.grpc_tls_key is None:
         if settings.grpc_tls_cert or settings.grpc_tls_key or settings.grpc_tls_client_ca:
             raise ConfigurationError("TLS needs both grpc_tls_cert and grpc_tls_key")
@@ -143,16 +140,10 @@ def credentials_of(settings: ListenerSettings) -> grpc.ServerCredentials | None:
                 "or set grpc_plaintext_ok where something else encrypts"
             )
         return None
-    client_ca = _read(settings.grpc_tls_client_ca) if settings.grpc_tls_client_ca else None
-    pair = (_read(settings.grpc_tls_key), _read(settings.grpc_tls_cert))
+    ca = settings.grpc_tls_client_ca
+    client_ca = read_authorities("grpc_tls_client_ca", ca) if ca else None
+    pair = read_pair("grpc_tls_cert", settings.grpc_tls_cert, "grpc_tls_key", settings.grpc_tls_key)
     return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _milliseconds(duration: timedelta) -> int:

@@ -10,7 +10,7 @@ from postroom_server.smtp.endpoint import Endpoint, Timeouts
 from postroom_server.smtp.envelope import Envelope
 from postroom_server.smtp.opening import Line, NotOpened, Opening
 from postroom_server.smtp.transaction import Level, Phase, Transaction
-from postroom_server.smtp.wire import Aborted, Lost
+from postroom_server.smtp.wire import CLOSED_BY_US, Aborted, Lost
 
 QUIT_PATIENCE = 2.0
 
@@ -28,6 +28,8 @@ class Connection:
         self._begun: Begun | None = None
         self._retired = False
         self._aborted = False
+        self._why_aborted = CLOSED_BY_US
+        self._reached = Phase.CONNECT  # by an opening that was aborted
         self._opened_at = 0.0
         self._used_at = 0.0
 
@@ -55,8 +57,9 @@ class Connection:
     async def open(self) -> Line:
         """Connects, greets, starts TLS and logs in. Raises NotOpened, or Aborted after `abort`."""
         if self._aborted:
-            raise Aborted("closed by us")
-        opening = self._opening = asyncio.create_task(Opening(self.endpoint).run())
+            raise Aborted(self._why_aborted)
+        steps = Opening(self.endpoint)
+        opening = self._opening = asyncio.create_task(steps.run())
         try:
             line = await opening
         except asyncio.CancelledError:
@@ -64,12 +67,13 @@ class Connection:
                 opening.result().wire.abort()  # it came about in the very moment of being cancelled
             task = asyncio.current_task()
             if self._aborted and not (task and task.cancelling()):
-                raise Aborted("closed by us") from None
+                self._reached = steps.phase
+                raise Aborted(self._why_aborted) from None
             raise
         finally:
             self._opening = None
         if self._aborted:
-            line.wire.abort()
+            line.wire.abort(self._why_aborted)
         self._line = line
         self._opened_at = self._used_at = self._loop.time()
         return line
@@ -97,7 +101,7 @@ class Connection:
         try:
             line = self._line or await self.open()
         except (NotOpened, Aborted) as failure:
-            return _never_began(envelope, failure)
+            return _never_began(envelope, failure, self._reached)
         self.messages += 1
         conversation = self._conversation = Conversation(
             line,
@@ -118,13 +122,13 @@ class Connection:
         """Lets the message under way end and begins no other, not even one whose commands are written."""
         self._retired = True
 
-    def abort(self) -> None:
+    def abort(self, why: str = CLOSED_BY_US) -> None:
         """Closes at once, whatever is under way: before the dot that is LOCAL, after it AMBIGUOUS."""
-        self._aborted = True
+        self._aborted, self._why_aborted = True, why
         if self._opening is not None:
             self._opening.cancel()
         if self._line is not None:
-            self._line.wire.abort()
+            self._line.wire.abort(why)
 
     async def close(self, quit: bool = True) -> None:  # noqa: A002 - the command is called so
         """Says QUIT, whose answer nobody needs, and closes. Not for a connection that is in use."""
@@ -157,8 +161,8 @@ async def probe(endpoint: Endpoint, envelope: Envelope) -> Transaction:
         await connection.close()
 
 
-def _never_began(envelope: Envelope, failure: NotOpened | Aborted) -> Transaction:
+def _never_began(envelope: Envelope, failure: NotOpened | Aborted, reached: Phase) -> Transaction:
     nobody = (None,) * len(envelope.recipients)
     if isinstance(failure, NotOpened):
         return Transaction(failure.phase, Level.CONNECTION, nobody, failure.reply, failure.error)
-    return Transaction(Phase.CONNECT, Level.LOCAL, nobody, error=str(failure))
+    return Transaction(reached, Level.LOCAL, nobody, error=str(failure))

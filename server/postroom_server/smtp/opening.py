@@ -45,6 +45,11 @@ class Opening:
         self._phase = Phase.RESOLVE
         self._wire: Wire | None = None
 
+    @property
+    def phase(self) -> Phase:
+        """How far it has got."""
+        return self._phase
+
     async def run(self) -> Line:
         """Opens the line. Raises NotOpened; whatever is raised, nothing stays open."""
         try:

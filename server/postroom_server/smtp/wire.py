@@ -12,6 +12,9 @@ import typing
 from postroom_server.smtp.framing import Frame, Framer, Garbled
 
 
+CLOSED_BY_US = "closed by us"
+
+
 class Lost(Exception):  # noqa: N818 - it is not an error of ours
     """The line is of no more use; the text says why."""
 
@@ -119,9 +122,9 @@ class Wire(asyncio.Protocol):
             raise Lost("TLS: connection lost")
         self._transport = protected
 
-    def abort(self) -> None:
+    def abort(self, why: str = CLOSED_BY_US) -> None:
         """Closes at once; bytes not yet sent are not sent."""
-        self._lose(Aborted("closed by us"))
+        self._lose(Aborted(why))
 
     async def close(self, seconds: float) -> None:
         """Closes, letting what was written leave, in so many seconds at most."""

@@ -58,7 +58,10 @@ def hold_lock(path: Path) -> IO[bytes]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise StoreInUseError(f"{path} is served by another Postroom process (its lock is held)") from None
+        raise StoreInUseError(
+            f"{path} is served by another Postroom process (its lock is held): use that one, or start this one "
+            "in another folder or with another database_url"
+        ) from None
     return lock
 
 

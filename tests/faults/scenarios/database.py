@@ -59,7 +59,7 @@ async def cut_in_commit(folder: Path, database: str, chance: random.Random, *, c
 
 
 async def disk_full(folder: Path, *, times: int) -> Outcome:
-    """Leaves SQLite no space under traffic, and gives it some again. A file system of its own, where allowed."""
+    """Leaves SQLite no space under traffic, and gives it some again; on a disk of its own, where allowed."""
     with small_disk(folder) as disk:
         database = f"sqlite:///{disk.folder}/postroom.db"
         settings = {"POSTROOM_LIMIT_MIN_FREE_DISK_BYTES": "0"}
@@ -140,8 +140,8 @@ def _noted_twice(database: str) -> int:
     """Transactions that are told twice."""
     with psycopg.connect(database) as connection:
         row = connection.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM attempt GROUP BY delivery_id, server_id, start_time, end_time,"
-            " outcome, phase HAVING count(*) > 1) AS twice"
+            "SELECT count(*) FROM (SELECT 1 FROM attempt"
+            " GROUP BY delivery_id, server_id, start_time, end_time, outcome, phase HAVING count(*) > 1) AS a"
         ).fetchone()
     assert row is not None
     return int(row[0])

@@ -22,7 +22,7 @@ ROUND = 25
 async def at_random(folder: Path, database: str, chance: random.Random, *, kills: int, count: int) -> Outcome:
     """Kills one of `count` processes after the other under traffic, some of them while they still start."""
     done = 0
-    async with watched(folder, database, count) as (processes, sink, ledger):
+    async with watched(folder, database, count) as (processes, _, ledger):
         while done < kills:
             async with traffic(ledger, pause=0.01):
                 for _ in range(min(ROUND, kills - done)):
@@ -47,7 +47,7 @@ async def at_failpoints(folder: Path, database: str, chance: random.Random, *, r
     """Lets one process after the other die at a failpoint under traffic."""
     missed: list[str] = []
     kills = 0
-    async with watched(folder, database) as ([process], sink, ledger):
+    async with watched(folder, database) as ([process], _, ledger):
         process.kill()
         for _ in range(rounds):
             async with traffic(ledger, pause=0.01):

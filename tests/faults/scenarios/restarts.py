@@ -32,7 +32,7 @@ async def rolling(folder: Path, database: str, *, rounds: int, count: int = 3) -
 
 
 async def held_still(folder: Path, database: str, chance: random.Random, *, stops: int) -> Outcome:
-    """SIGSTOP past the beat, at random and at the moments that matter: others take over, SIGCONT finds a fence."""
+    """SIGSTOP past the beat, at random and when it matters: others take over, SIGCONT finds a fence."""
     fenced = 0
     async with watched(folder, database, 2) as (processes, _, ledger):
         async with traffic(ledger, pause=0.01):

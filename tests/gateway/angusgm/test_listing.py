@@ -9,6 +9,7 @@ import pytest
 from gateway.angusgm.scripted import SCOPE_MISSING, Scripted, refused
 from postroom.v1 import email_pb2, email_service_pb2, filter_pb2, tenant_service_pb2
 from postroom_server.gateway.angusgm.listing import Listing
+from postroom_server.gateway.body import Bodies
 from postroom_server.gateway.refused import Violation
 
 BASIC, DETAIL = email_pb2.EMAIL_VIEW_BASIC, email_pb2.EMAIL_VIEW_DETAIL
@@ -53,6 +54,17 @@ async def test_a_page_beyond_sixty_four_mebibytes_says_what_helps(monkeypatch: p
     answer = await scripted.ask("GET /api/v1/email?infoScope=BASIC", headers={"X-Lang": "en"})
     assert (answer.status, answer.key, answer.fields) == (400, "param_validation_error", ["pageSize"])
     assert "use infoScope=BASIC or a smaller pageSize" in answer.json["msg"]
+
+
+async def test_e6_pages_under_way_have_a_limit_together() -> None:
+    scripted = Scripted({"ListEmails": [page(1, 3), page(1, 3)]})
+    bodies = Bodies(3000)
+    asked = "GET /api/v1/email?infoScope=BASIC"
+    assert (await scripted.ask(asked, bodies=bodies)).status == 200
+    assert bodies.bytes > 700
+    bodies.take({}, 3000 - bodies.bytes)
+    answer = await scripted.ask(asked, bodies=bodies)
+    assert (answer.status, answer.key, answer.headers["retry-after"]) == (503, "unavailable", "1")
 
 
 def test_sixty_four_mebibytes() -> None:

@@ -57,6 +57,23 @@ async def test_the_seeds_example() -> None:
     assert message == expected
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {str(i): 1 for i in range(501)},
+        {f"{i}@example.com": {} for i in range(501)},
+        {"x@example.com": {str(i): 1 for i in range(501)}},
+    ],
+)
+async def test_e6_more_parameters_than_500_go_no_further(params: dict[str, Any]) -> None:
+    scripted = Scripted({"SendEmail": [refused("INVALID_ARGUMENT", "INVALID_FIELD")]})
+    answer = await scripted.ask("POST /api/v1/email", {**TEMPLATE, "templateParams": params})
+    assert answer.json["ext"]["eKey"] == "param_validation_error"
+    assert answer.json["ext"]["violations"][0]["field"] == "templateParams"
+    # What was asked is whether this caller may send, nothing else.
+    assert [asked.message for asked in scripted.calls] == [email_service_pb2.SendEmailRequest()]
+
+
 async def test_a_template_is_always_one_copy_each() -> None:
     message = await sent({**TEMPLATE, "batch": True})
     assert message.copy_mode == email_pb2.COPY_MODE_SEPARATE

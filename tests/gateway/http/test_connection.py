@@ -199,6 +199,45 @@ async def test_a_refused_expectation_closes_for_the_body_may_come_or_not() -> No
         assert await wire.rest() == b""
 
 
+async def test_what_stands_behind_a_body_is_no_header() -> None:
+    """A proxy has removed or checked the headers that it knows, and passes trailers on."""
+
+    async def names(request: Request) -> Response:
+        body = await request.body()
+        return Response(b",".join(name for name, _ in request.scope["headers"]) + b" " + body)
+
+    trailers = b"authorization: Bearer t\r\nx-forwarded-for: 192.0.2.1\r\nx-request-id: theirs\r\n"
+    for pause in (0, 0.02):
+        async with listening(names) as face, connected(face.port) as wire:
+            wire.send(POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n")
+            await asyncio.sleep(pause)
+            wire.send(trailers + b"\r\n" + request_bytes("POST", "/api/y", (), b"again"))
+            first, second = await wire.answer(), await wire.answer()
+            assert first.body == b"host,transfer-encoding hi"
+            assert first.headers["x-request-id"] != "theirs"
+            assert second.body.endswith(b" again")
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
+async def test_who_will_close_gets_the_refusal_of_a_body_that_is_still_coming(version: bytes) -> None:
+    head = b"POST /api/x " + version + b"\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    async with listening() as face, connected(face.port) as wire:
+        wire.send(head % LONG)
+        for _ in range(LONG >> 20):
+            wire.send(b"x" * (1 << 20))
+            await wire.drain()
+        answer = await wire.answer()
+        assert (answer.status, answer.headers["connection"]) == (413, "close")
+        assert await wire.rest() == b""
+
+
+async def test_who_will_close_and_sends_no_more_is_not_waited_for() -> None:
+    async with listening(bounds=QUICK) as face, connected(face.port) as wire:
+        wire.send(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % LONG)
+        assert (await wire.answer()).status == 413
+        assert await wire.rest() == b""
+
+
 @pytest.mark.parametrize("upgrade", ["h2c", "websocket", "TLS/1.0"])
 @pytest.mark.parametrize("cut", [0, 3])
 async def test_a_wish_to_upgrade_loses_no_body(upgrade: str, cut: int) -> None:

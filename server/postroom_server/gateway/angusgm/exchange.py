@@ -12,7 +12,7 @@ from starlette.types import Scope
 from postroom_server.gateway.angusgm.problem import Problem
 from postroom_server.gateway.angusgm.texts import Language
 from postroom_server.gateway.backend import Backend, Visitor
-from postroom_server.gateway.body import BodyError, BodyFault, parse_json, read_body
+from postroom_server.gateway.body import Bodies, BodyError, BodyFault, parse_json, read_body
 from postroom_server.gateway.refused import Refused
 
 # More than this is not read for strangers.
@@ -95,6 +95,17 @@ class Exchange:
                 any_scope and refused.code is grpc.StatusCode.PERMISSION_DENIED
             ):
                 raise
+
+    def hold(self, count: int) -> None:
+        """Counts bytes of the answer, which stay in memory until a slow reader has them. Raises Problem."""
+        scope = self.request.scope
+        bodies: Bodies | None = scope.get("bodies")
+        if bodies is None:
+            return
+        try:
+            bodies.take(scope, count)
+        except BodyError as error:
+            raise _problem_of(error) from None
 
     async def json(self) -> dict[str, Any]:
         """The body, which is one object of JSON. Raises Problem."""

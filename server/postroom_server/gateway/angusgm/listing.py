@@ -97,6 +97,7 @@ class Listing:
                 room -= len(row) + 1
                 if room < 0:
                     raise invalid("pageSize", "page_too_large")
+                exchange.hold(len(row))
                 rows.append(row)
             if not page.next_page_token or len(rows) >= asked.size:
                 return first, rows, not page.next_page_token

@@ -41,6 +41,7 @@ class SendFields:
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self._body = body
+        self._places: dict[str, list[int]] = {}
         self.only_address = ""  # whose parameters became everybody's
 
     def name_of(self, path: str) -> str:
@@ -56,10 +57,13 @@ class SendFields:
 
     def _place(self, name: str, place: int) -> int:
         """Where in the body the item stands that is in this place without duplicates."""
-        places: dict[str, int] = {}
-        for i, item in enumerate(flat(self._body.get(name) or [])):
-            places.setdefault(repr(item), i)
-        found = list(places.values())
+        found = self._places.get(name)
+        if found is None:
+            # Once: as many violations may be told as there are items.
+            first: dict[str, int] = {}
+            for i, item in enumerate(flat(self._body.get(name) or [])):
+                first.setdefault(repr(item), i)
+            found = self._places[name] = list(first.values())
         return found[place] if place < len(found) else place
 
 

@@ -8,6 +8,7 @@ from postroom.v1 import email_pb2, email_service_pb2
 from postroom_server.gateway.angusgm import template_params, words
 from postroom_server.gateway.angusgm.dates import Dates
 from postroom_server.gateway.angusgm.form import Form
+from postroom_server.gateway.angusgm.problem import Problem, Violation
 from postroom_server.gateway.angusgm.send_fields import SendFields
 
 _MOST_ADDRESSES = 500
@@ -41,7 +42,7 @@ class SendRequest:
         self.user_id = form.integer("sendUserId") or 0
         content = form.text("content", most=200_000, required=is_custom)
         params = form.object("templateParams")
-        if len(params) > _MOST_PARAMS:
+        if template_params.most_names(params) > _MOST_PARAMS:
             form.break_rule("templateParams", ("too_many", _MOST_PARAMS))
         _read_files(form, message)
         moment = form.date("expectedSendDate", dates)
@@ -49,6 +50,9 @@ class SendRequest:
         _read_audience(form, message)
         is_batch = form.boolean("batch", default=True)
         form.refuse()
+        if message.cc and not message.to and not message.HasField("audience"):
+            # The product sends to those in copy alone; in this API somebody must be addressed.
+            raise Problem("protocol_error", [Violation("toAddress", "required")], told="NO_RECIPIENTS")
         message.copy_mode = (
             email_pb2.COPY_MODE_SHARED if is_batch and is_custom else email_pb2.COPY_MODE_SEPARATE
         )

@@ -11,13 +11,18 @@ from postroom.v1 import email_service_pb2
 from postroom_server.gateway.body import Spelled
 
 
+def most_names(params: Mapping[str, Any]) -> int:
+    """How many addresses are named, or names are given, where those are most."""
+    return max(len(params), *map(len, params.values())) if _are_by_address(params) else len(params)
+
+
 def put(params: Mapping[str, Any], template: email_service_pb2.TemplateBody) -> str:
     """Writes the parameters into a template body. Returns the one address that was named, if it was one.
 
     They are by address exactly when every value is an object. The values of a single address are everybody's,
     whatever the address says.
     """
-    if not params or not all(isinstance(value, dict) for value in params.values()):
+    if not _are_by_address(params):
         _fill(template.params, params)
         return ""
     if len(params) == 1:
@@ -27,6 +32,10 @@ def put(params: Mapping[str, Any], template: email_service_pb2.TemplateBody) -> 
     for address, values in params.items():
         _fill(template.recipient_params[address], values)
     return ""
+
+
+def _are_by_address(params: Mapping[str, Any]) -> bool:
+    return bool(params) and all(isinstance(value, dict) for value in params.values())
 
 
 def _fill(struct: Struct, params: Mapping[str, Any]) -> None:
