@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from postroom_server.mail.limits import Limits
-from postroom_server.setting_sources import SettingsError, load, shown, unknown_variables
+from postroom_server.setting_sources import (
+    SettingsError,
+    load,
+    mistaken_variables,
+    refuse_mistaken_variables,
+    shown,
+)
 from postroom_server.settings import Settings
 
 
@@ -53,7 +59,8 @@ def test_hosts_come_by_commas_or_as_a_list(value: str, monkeypatch: pytest.Monke
     ("file", "variables", "part"),
     [
         ("poll_ms = 1", {}, "poll_ms (postroom.toml): "),
-        ("pol_ms = 100", {}, "pol_ms (postroom.toml): there is no such setting"),
+        ("pol_ms = 100", {}, "pol_ms (postroom.toml): there is no such setting; did you mean poll_ms?"),
+        ("zzz = 1", {}, "zzz (postroom.toml): there is no such setting; see: postroom settings"),
         ("poll_ms = ", {}, "cannot read postroom.toml: "),
         ("", {"POSTROOM_POLL_MS": "soon"}, "poll_ms (POSTROOM_POLL_MS): "),
         ("", {"POSTROOM_LIMIT_LABELS": "0"}, "limit_labels (POSTROOM_LIMIT_LABELS): "),
@@ -110,8 +117,17 @@ def test_every_setting_is_described() -> None:
 def test_misspelt_variables_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTROOM_GRPC_ADRESS", "127.0.0.1:1")
     monkeypatch.setenv("POSTROOM_GRPC_ADDRESS", "127.0.0.1:1")
-    assert "POSTROOM_GRPC_ADRESS" in unknown_variables()
-    assert "POSTROOM_GRPC_ADDRESS" not in unknown_variables()
+    monkeypatch.setenv("POSTROOM_TARGT", "127.0.0.1:1")
+    monkeypatch.setenv("POSTROOM_ZZZZ", "")
+    monkeypatch.setenv("postroom_http_address", "127.0.0.1:1")
+    lines = [
+        "POSTROOM_GRPC_ADRESS is set, but there is no such setting; did you mean POSTROOM_GRPC_ADDRESS?",
+        "POSTROOM_TARGT is set, but there is no such setting; did you mean POSTROOM_TARGET?",
+        "POSTROOM_ZZZZ is set, but there is no such setting",
+    ]
+    assert mistaken_variables() == lines
+    with pytest.raises(SettingsError, match="did you mean POSTROOM_GRPC_ADDRESS"):
+        refuse_mistaken_variables()
 
 
 @pytest.mark.parametrize("name", ["ip-10-0-0-1.internal", "localhost"])

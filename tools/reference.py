@@ -87,7 +87,16 @@ def commands() -> Iterator[str]:
     yield from _commands(postroom, "postroom")
 
 
-CLIENT_OPTIONS = ("--target", "--token", "--token-file", "--tls-ca", "--tls-cert", "--tls-key", "--tls")
+CLIENT_OPTIONS = (
+    "--target",
+    "--token",
+    "--token-file",
+    "--tls-ca",
+    "--tls-cert",
+    "--tls-key",
+    "--tls",
+    "--plaintext",
+)
 
 
 def _connection_options() -> Iterator[str]:

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import structlog
 
-from postroom_server.clock import Clock
+from postroom_server.clock import Clock, SteeredClock
 from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
 from postroom_server.delivery.engine import Engine, EngineSettings
 from postroom_server.delivery.held import expire_held_forever
@@ -87,7 +87,7 @@ async def running(
     settings: Settings, *, clock: Clock | None = None, on_fenced: Callable[[], None] = lambda: None
 ) -> AsyncIterator[Running]:
     """A server for as long as the context lasts; leaving it drains."""
-    server = _Server(settings, clock or Clock(), on_fenced)
+    server = _Server(settings, clock or _clock_of(settings), on_fenced)
     try:
         yield await server.start()
     finally:
@@ -118,6 +118,8 @@ class _Server:
         if settings.metrics_address:
             self._ending.callback(serve_metrics(registry, settings.metrics_address))
         store = database.store
+        if isinstance(self._clock, SteeredClock):
+            self._clock.steer(await store.read(database_now), self._clock.monotonic())
         await store.write(ensure_platform, self._clock.now())
         mint, presence = await self._join(store)
         await store.write(ensure_default_templates, self._clock, mint)
@@ -272,6 +274,11 @@ class _Server:
         self._ending.push_async_callback(listener.drain, self._drain_limit)
         log.info("listening", address=settings.address, port=listener.port)
         return listener.port
+
+
+def _clock_of(settings: Settings) -> Clock:
+    """The machine's where it is the only one; else all processes follow the database's."""
+    return Clock() if Address(settings.database_url).sqlite_path is not None else SteeredClock()
 
 
 def _listener_settings(settings: Settings) -> ListenerSettings:

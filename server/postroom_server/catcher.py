@@ -47,11 +47,8 @@ class Catcher:
         self._closed = False
 
     async def __aenter__(self) -> Self:
-        """Takes the wanted port, or another one when that is taken."""
-        try:
-            self._server = await asyncio.start_server(self._converse, "127.0.0.1", self.port, limit=MAX_LINE)
-        except OSError:
-            self._server = await asyncio.start_server(self._converse, "127.0.0.1", 0, limit=MAX_LINE)
+        """Raises OSError when the port is taken; 0 is any that is free."""
+        self._server = await asyncio.start_server(self._converse, "127.0.0.1", self.port, limit=MAX_LINE)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

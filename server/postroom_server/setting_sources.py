@@ -85,8 +85,10 @@ def refuse_mistaken_variables() -> None:
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    (near,) = difflib.get_close_matches(name, known, 1) or ("",)
-    return f"; did you mean {near}?" if near else ""
+    # Compared without the prefix, which would make everything alike.
+    by_end = {one.removeprefix(PREFIX): one for one in known}
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), by_end, 1)
+    return f"; did you mean {by_end[near[0]]}?" if near else ""
 
 
 def _from_file(file: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -21,6 +22,14 @@ from peers.postgresql import PostgresqlServer
 POSTROOM = Path(sys.executable).with_name("postroom")
 READY = "Every mail shows up here"
 PATIENCE = 30
+FOLDER_IN_USE = (
+    "postroom: `postroom dev` runs in this folder already, and its token is in data/: "
+    "use that one, or start this one in another folder\n"
+)
+DATABASE_IN_USE = (
+    "postroom: data/postroom.db is served by another Postroom process (its lock is held): "
+    "use that one, or start this one in another folder or with another database_url\n"
+)
 
 
 class Dev:
@@ -131,7 +140,7 @@ def test_the_printed_commands_send_mails_that_are_caught_and_accounted_for(
         for number, command in enumerate((plain, template), 1):
             email_id = dev.run(command).strip()
             dev.run(f"{tailing} --email {email_id} --kind EMAIL_SETTLED --count 1")
-            shown = dev.run(showing.replace(" ID", f" {email_id}"))
+            shown = dev.run(showing)
             assert re.search(r"state +SUCCESS", shown)
             assert re.search(rf"DELIVERED +DOT +catcher +250 2\.0\.0 caught as number {number}", shown)
         dev.wait_for("subject   Hello")
@@ -164,7 +173,7 @@ def test_a_second_start_finds_its_token_and_contents(database: str, tmp_path: Pa
 
 def test_a_second_process_on_the_same_file_is_one_line(tmp_path: Path) -> None:
     with running(tmp_path, "sqlite:///data/postroom.db") as dev:
-        for command in ("dev", "serve"):
+        for command, said in (("dev", FOLDER_IN_USE), ("serve", DATABASE_IN_USE)):
             second = subprocess.run(
                 [POSTROOM, command],
                 cwd=tmp_path,
@@ -174,14 +183,44 @@ def test_a_second_process_on_the_same_file_is_one_line(tmp_path: Path) -> None:
                 timeout=PATIENCE,
             )
             assert second.returncode == 1
-            assert second.stderr == (
-                "postroom: data/postroom.db is served by another Postroom process (its lock is held)\n"
-            )
+            assert second.stderr == said
+
+
+def test_another_database_does_not_take_the_token_of_one_that_runs(tmp_path: Path) -> None:
+    with running(tmp_path, "sqlite:///data/postroom.db") as dev:
+        before = (tmp_path / "data/dev.token").read_text()
+        second = subprocess.run(
+            [POSTROOM, "dev", "--database-url", "sqlite:///data/other.db"],
+            cwd=tmp_path,
+            env=dev.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert (second.returncode, second.stderr) == (1, FOLDER_IN_USE)
+        assert (tmp_path / "data/dev.token").read_text() == before
+        assert not (tmp_path / "data/other.db").exists()
+
+
+def test_a_catcher_port_that_was_asked_for_and_is_taken_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        started = subprocess.run(
+            [POSTROOM, "dev", "--catcher-port", str(port)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    said = f"postroom: cannot listen on 127.0.0.1:{port}: it is taken; name another --catcher-port\n"
+    assert (started.returncode, started.stderr) == (1, said)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--grpc-address", "127.0.0.1:99999"], "postroom: grpc_address 127.0.0.1:99999: there is no port"),
+        (["--http-address", "127.0.0.1:99999"], "postroom: http_address 127.0.0.1:99999: there is no port"),
         (["--grpc-address", "0.0.0.0:0"], "postroom: 0.0.0.0:0 is reachable from other machines"),
         (["--database-url", "postgresql://postgres@127.0.0.1:1/none"], "postroom: cannot open the database"),
         (["--only", "api"], "postroom: only=api needs PostgreSQL"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from peers.canned_server import CannedServer, Postroom
@@ -53,6 +54,46 @@ EMAIL = email_pb2.Email(
         )
     ],
 )
+
+
+def test_the_newest_email_is_shown_without_its_id(postroom: Postroom, server: CannedServer) -> None:
+    server.answers["ListEmails"] = ListEmailsResponse(emails=[EMAIL])
+    server.answers["GetEmail"] = GetEmailResponse(email=EMAIL)
+    assert "me@x.test" in postroom("email", "show", "--last").stdout
+    assert server.asked("GetEmail").id == 42
+
+
+def test_without_any_email_there_is_no_newest(postroom: Postroom, server: CannedServer) -> None:
+    server.answers["ListEmails"] = ListEmailsResponse()
+    assert postroom("email", "show", "--last").stderr == "postroom: there is no email yet\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ID"], "ID stands for the number that `postroom send` printed"),
+        ([], "name one email"),
+        (["42", "--last"], "name one email"),
+    ],
+)
+def test_an_email_that_is_not_named_is_wrong_usage(
+    arguments: list[str], said: str, postroom: Postroom
+) -> None:
+    result = postroom("email", "show", *arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_a_templates_subject_is_marked_as_such(postroom: Postroom, server: CannedServer) -> None:
+    emails = [
+        email_pb2.Email(id=42, subject="Welcome, %name%", invoke_name="welcome"),
+        email_pb2.Email(id=43, subject="News", invoke_name="welcome"),
+        email_pb2.Email(id=44, subject="%name%"),
+    ]
+    server.answers["ListEmails"] = ListEmailsResponse(emails=emails)
+    lines = postroom("email", "list").stdout.splitlines()[1:]
+    ends = ["%name% (template welcome)", " News", " %name%"]
+    assert [line.rstrip().endswith(end) for line, end in zip(lines, ends, strict=True)] == [True] * 3
 
 
 def test_an_email_is_shown_with_recipients_attempts_and_replies(

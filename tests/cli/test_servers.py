@@ -62,7 +62,18 @@ def test_options_become_the_request(
     assert MessageToDict(server.asked("CreateMailServer")) == wanted
 
 
-def test_a_password_is_asked_for_and_not_shown(postroom: Postroom, server: CannedServer) -> None:
+def test_without_a_terminal_nobody_is_asked_for_a_password(postroom: Postroom, server: CannedServer) -> None:
+    result = postroom("server", "add", "hub", "--host", "h", "--username", "me", input="s3cret\n")
+    assert result.stderr == (
+        "postroom: there is no terminal to ask for a password: set POSTROOM_SMTP_PASSWORD\n"
+    )
+    assert not server.requests
+
+
+def test_a_password_is_asked_for_and_not_shown(
+    postroom: Postroom, server: CannedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postroom_server.cli.servers.has_terminal", lambda: True)
     server.answers["CreateMailServer"] = CreateMailServerResponse(mail_server=SERVER)
     result = postroom("server", "add", "hub", "--host", "h", "--username", "me", input="s3cret\n")
     assert server.asked("CreateMailServer").mail_server.password == "s3cret"
@@ -96,6 +107,15 @@ def test_servers_are_listed(postroom: Postroom, server: CannedServer) -> None:
             SendTestEmailResponse(phase="SMTP_PHASE_CONNECT", reply="refused", email_id=9),
             "",
             "postroom: failed at CONNECT: refused (email 9)\n",
+            1,
+        ),
+        (
+            SendTestEmailResponse(
+                phase="SMTP_PHASE_STARTTLS", reply="TLS: certificate refused: self-signed", email_id=9
+            ),
+            "",
+            "postroom: failed at STARTTLS: TLS: certificate refused: self-signed (email 9); "
+            "the server's setting smtp_ca_file (POSTROOM_SMTP_CA_FILE) names authorities of your own\n",
             1,
         ),
     ],

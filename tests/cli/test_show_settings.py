@@ -37,7 +37,9 @@ def test_every_setting_is_printed_with_its_source() -> None:
     assert rows["data_key"] == ["(set)", "environment"]
     assert rows["database_url"] == ["postgresql://me:***@db/postroom", "environment"]
     assert rows["drain_seconds"] == ["30.0", "default"]
-    assert result.stderr == "postroom: POSTROOM_POLL_SM is set, but there is no such setting\n"
+    assert result.stderr == (
+        "postroom: POSTROOM_POLL_SM is set, but there is no such setting; did you mean POSTROOM_POLL_MS?\n"
+    )
 
 
 def test_a_setting_that_cannot_be_is_one_line() -> None:

@@ -67,6 +67,13 @@ def test_a_token_opens_what_it_was_made_for_until_it_is_revoked(
     assert recognise(secret) is None
 
 
+def test_every_scope_is_listed_as_all(run: Run) -> None:
+    run("create", "everything", "--all-scopes")
+    run("create", "some", "--scope", "send", "--scope", "read")
+    lines = run("list").stdout.splitlines()[1:]
+    assert [line.split()[1:4] for line in lines] == [["some", "send", "read"], ["everything", "all", "in"]]
+
+
 def test_a_pair_is_for_templates(run: Run, recognise: Callable[[str], Caller | None]) -> None:
     made = run("create", "old client", "--api-user", "shop")
     caller = recognise(f"shop:{made.stdout.strip()}")

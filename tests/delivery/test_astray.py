@@ -6,8 +6,8 @@ import pytest
 
 from delivery.ledgers import delivery, put_and_take, take
 from fakes import NOON
-from postroom_server.clock import HOUR, MINUTE
-from postroom_server.delivery.astray import give_back_unheard, keep_pace
+from postroom_server.clock import HOUR, MINUTE, SECOND
+from postroom_server.delivery.astray import Moment, give_back_unheard, keep_pace
 from postroom_server.delivery.lease import lease_email
 from postroom_server.store.unit import Store
 from stored_mail import deliveries_of, put_email
@@ -48,9 +48,17 @@ async def test_what_was_due_stays_due_when_the_clock_is_set_back(store: Store) -
     was_due, due_now, scheduled, put_off, long_due = await store.write(put)
     earlier = NOON - HOUR
     assert [one.email.id for one in await store.write(take, now=earlier)] == [long_due]
-    await store.write(keep_pace, earlier, NOON)
+    await store.write(keep_pace, Moment(NOON - 30 * SECOND, 100.0), Moment(earlier, 130.0))
     assert {one.email.id for one in await store.write(take, now=earlier)} == {was_due, due_now}
     rows = {id_: (await store.read(deliveries_of, id_))[0] for id_ in (scheduled, put_off)}
     assert {row.state for row in rows.values()} == {"READY"}
     assert rows[scheduled].run_at == NOON + MINUTE
-    assert rows[put_off].run_at == earlier + MINUTE
+    assert rows[put_off].run_at == earlier + MINUTE - 1  # what the clock showed is rounded up
+
+
+@pytest.mark.parametrize("ahead", [30 * SECOND, 2 * HOUR, 29_500])
+async def test_a_clock_that_goes_on_or_ahead_moves_nothing(store: Store, ahead: int) -> None:
+    email_id = await store.write(put_email, delivery={"run_at": NOON + 4 * HOUR})
+    await store.write(keep_pace, Moment(NOON, 100.0), Moment(NOON + ahead, 130.0))
+    (row,) = await store.read(deliveries_of, email_id)
+    assert row.run_at == NOON + 4 * HOUR

@@ -9,7 +9,7 @@ import pytest
 
 from delivery.values import CONNECTION, job, server
 from fakes import NOON
-from postroom_server.clock import SECOND
+from postroom_server.clock import HOUR, SECOND
 from postroom_server.delivery.line import Job, Line
 from postroom_server.store.models import Lane
 
@@ -131,6 +131,16 @@ def test_a_rate_spaces_beginnings_out() -> None:
     assert there.pause(NOON) == 0
 
 
+def test_a_clock_that_is_set_back_does_not_stop_a_line_with_a_rate() -> None:
+    there = line(messages_per_second=4.0)
+    put(there, NORMAL, NORMAL, NORMAL)
+    assert take_all(there) == [NORMAL]
+    assert there.pause(NOON - HOUR) == 0
+    assert take_all(there, NOON - HOUR) == [NORMAL]
+    assert take_all(there, NOON - HOUR + 249) == []
+    assert take_all(there, NOON - HOUR + 250) == [NORMAL]
+
+
 def test_who_waits_long_for_a_slot_is_let_go() -> None:
     there = line(max_connections=1)
     running, *waiting = put(there, NORMAL, BULK, URGENT)
@@ -140,6 +150,24 @@ def test_who_waits_long_for_a_slot_is_let_go() -> None:
     assert there.take_impatient(NOON + 10 * SECOND - 1) == []
     assert set(there.take_impatient(NOON + 10 * SECOND)) == {running, waiting[0]}
     assert there.empty() == [late]
+
+
+def test_who_is_leased_alone_makes_way_soon_and_nobody_waits_for_a_clock_that_was_set_back() -> None:
+    there = line()
+    ordinary, alone = job(), job(alone=True)
+    for one in (ordinary, alone):
+        there.put(one, NOON)
+    assert there.take_impatient(NOON + SECOND - 1) == []
+    assert there.take_impatient(NOON + SECOND) == [alone]
+    assert there.take_impatient(NOON - 1) == [ordinary]
+
+
+def test_mail_only_waits_when_it_was_written_a_while_ago() -> None:
+    one = job()
+    assert not one.only_waits(1000.0)
+    one.written_at = 999.5
+    assert not one.only_waits(1000.0)
+    assert one.only_waits(1000.5)
 
 
 def test_jobs_are_taken_out_one_by_one_or_all() -> None:

@@ -24,9 +24,15 @@ async def test_a_dialect_has_what_lies_below_its_first_segment_and_nothing_else(
     async with listening() as face:
         for path in ("/api", "/api/", "/api/x/y", "/api/../x", "/api/%2e%2e/x"):
             assert (await fetch(face.port, "GET", path)).status == 200
-        for path in ("/", "/apix", "/xapi/", "//api/x", "/%61pi2", "/API/x"):
+        for path in ("/apix", "/xapi/", "//api/x", "/%61pi2", "/API/x"):
             answer = await fetch(face.port, "GET", path)
             assert (answer.status, answer.json["error"]["message"]) == (404, "Not Found")
+
+
+async def test_the_root_leads_to_the_description() -> None:
+    async with listening() as face:
+        answer = await fetch(face.port, "GET", "/")
+        assert (answer.status, answer.headers["location"]) == (307, "/docs")
 
 
 async def test_e8_what_a_dialect_does_not_expect_is_told_to_the_log_alone() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,24 @@ async def test_a_gateway_serves_before_a_server_elsewhere_and_leaves_in_good_ord
     assert os.listdir(folder) == []  # noqa: PTH208
 
 
+def test_why_a_server_cannot_be_reached_is_logged_once_and_nothing_else(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{unused.getsockname()[1]}"
+        process = subprocess.Popen(
+            [POSTROOM, "gateway", "--target", target, "--http-address", "127.0.0.1:0"],
+            cwd=tmp_path, env=CLEAN, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stderr is not None
+        assert "listening_http" in process.stderr.readline()
+        line = process.stderr.readline()
+        assert "server_unreachable" in line
+        assert f"nothing listens on {target}" in line
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=PATIENCE)
+    assert [line.split("]")[1].split()[0] for line in rest.splitlines()] == ["draining"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "said"),
     [
@@ -61,6 +80,8 @@ async def test_a_gateway_serves_before_a_server_elsewhere_and_leaves_in_good_ord
         (["gateway"], {"POSTROOM_GATEWAY_TOKEN": "short"}, "gateway_token (POSTROOM_GATEWAY_TOKEN): must"),
         (["gateway"], {"POSTROOM_GATEWAY_TOKEN": "x" * 15 + "\n"}, "gateway_token (POSTROOM_GATEWAY_TOKEN)"),
         (["serve", "--only", "gateway"], {}, "only (flag): a gateway needs no database: run"),
+        (["gateway", "--target", "localhost:99999"], {}, "--target localhost:99999: there is no port 99999"),
+        (["gateway"], {"POSTROOM_TARGT": "x:1"}, "POSTROOM_TARGT is set, but there is no such setting; did"),
         (["serve", "--http-address", "nonsense"], {}, "http_address nonsense is not host:port"),
     ],
 )  # fmt: skip

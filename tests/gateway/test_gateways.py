@@ -197,7 +197,7 @@ async def test_a_server_that_stops_answers_what_is_still_arriving(sqlite_databas
         ({"http_address": ":0"}, "plaintext"),
         ({"http_address": "mail.example:80"}, "plaintext"),
         ({"http_address": "8080"}, "is not host:port"),
-        ({"http_address": "127.0.0.1:99999"}, "is not host:port"),
+        ({"http_address": "127.0.0.1:99999"}, "there is no port 99999"),
         ({"http_address": "127.0.0.1:0", "http_tls_cert": "/nowhere"}, "needs both"),
         ({"http_tls_cert": "/nowhere", "http_tls_key": "/nowhere"}, "cannot read /nowhere"),
     ],
@@ -213,7 +213,7 @@ def test_f5_what_http_cannot_be_served_with_is_refused_in_one_line(
 def test_f5_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
     nonsense = tmp_path / "x.pem"
     nonsense.write_text("nonsense")
-    with pytest.raises(ConfigurationError, match="are no certificate and its key"):
+    with pytest.raises(ConfigurationError, match="holds no private key in PEM"):
         http_settings(Settings(http_tls_cert=nonsense, http_tls_key=nonsense))
 
 

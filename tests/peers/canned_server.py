@@ -12,7 +12,12 @@ import grpc
 from click.testing import Result
 from google.protobuf.message import Message
 
-from postroom.v1 import email_service_pb2_grpc, mail_server_service_pb2_grpc, template_service_pb2_grpc
+from postroom.v1 import (
+    email_service_pb2_grpc,
+    mail_server_service_pb2_grpc,
+    template_service_pb2_grpc,
+    tenant_service_pb2_grpc,
+)
 from postroom_server.rpc.status import RichStatus
 
 Postroom = Callable[..., Result]
@@ -69,6 +74,7 @@ def canned_handlers(canned: CannedServer, server: grpc.Server) -> None:
         (email_service_pb2_grpc, "EmailService"),
         (mail_server_service_pb2_grpc, "MailServerService"),
         (template_service_pb2_grpc, "TemplateService"),
+        (tenant_service_pb2_grpc, "TenantService"),
     ):
         getattr(module, f"add_{service}Servicer_to_server")(_servicer(canned, module, service), server)
 

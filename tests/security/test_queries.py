@@ -77,8 +77,8 @@ async def test_e5_filters_and_their_values_are_limited(served: Served, secret: s
         return [equal("out_id", *(f"o{n}" for n in range(values))) for _ in range(count)]
 
     for filters, code in (
-        (asked(20), "OK"),
-        (asked(21), "INVALID_ARGUMENT"),
+        (asked(40), "OK"),
+        (asked(41), "INVALID_ARGUMENT"),
         (asked(1, 1000), "OK"),
         (asked(1, 1001), "INVALID_ARGUMENT"),
         ([equal("out_id", "x" * 800)], "OK"),

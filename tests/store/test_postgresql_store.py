@@ -11,6 +11,7 @@ from typing import Any
 import peewee
 import psycopg
 import pytest
+import structlog
 
 from peers.postgresql import PostgresqlServer, running_postgresql
 from postroom_server.refusals import Reason, Refusal
@@ -199,3 +200,20 @@ def serving(server: PostgresqlServer) -> Iterator[PostgresqlStore]:
     handle.close()
     with contextlib.closing(PostgresqlStore(handle)) as store:
         yield store
+
+
+async def test_a_database_that_goes_away_is_told_once_and_so_is_its_return(
+    narrow: PostgresqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(_: str) -> None:
+        raise psycopg.OperationalError("nobody there")
+
+    with structlog.testing.capture_logs() as logs:
+        with monkeypatch.context() as away:
+            away.setattr(narrow, "_begin_here", nobody)
+            for _ in range(3):
+                with pytest.raises(Refusal):
+                    await narrow.read(names)
+        for _ in range(2):
+            await narrow.read(names)
+    assert [line["event"] for line in logs] == ["store_unavailable", "store_available"]

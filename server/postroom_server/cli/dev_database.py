@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import peewee
@@ -13,10 +14,26 @@ from postroom_server.store.migration import migrate
 from postroom_server.store.models import Fact
 from postroom_server.store.opening import Address
 from postroom_server.store.sealing import DataKey
-from postroom_server.store.sqlite import hold_lock
+from postroom_server.store.sqlite import StoreInUseError, hold_lock
 
 KEY_FILE = Path("data/dev.key")
+FOLDER = Path("data/dev")  # its lock is data/dev.lock
 _MARK = {"name": "created_by", "value": "dev"}
+
+
+@contextlib.contextmanager
+def held_folder() -> Iterator[None]:
+    """This folder for one `dev` at a time: the token in data/ is of the database of one."""
+    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = hold_lock(FOLDER)
+    except StoreInUseError:
+        raise CommandFailedError(
+            "`postroom dev` runs in this folder already, and its token is in data/: "
+            "use that one, or start this one in another folder"
+        ) from None
+    with lock:
+        yield
 
 
 def claim(settings: Settings) -> Settings:

@@ -23,6 +23,7 @@ from postroom_server.cli.display import console, facts, one_line
 from postroom_server.settings import Settings
 from postroom_server.store.opening import Address
 
+CATCHER_PORT = 2525
 _EXCERPT_LINES = 12
 _EXCERPT_CHARACTERS = 1000
 _METHOD = "postroom.v1.EmailService/SendEmail"
@@ -50,7 +51,7 @@ def show_start(settings: Settings, grpc_port: int, http_port: int, catcher_port:
                 [
                     ("gRPC", target),
                     ("REST", f"{http}, described at {http}/docs" if http else "off"),
-                    ("catcher", f"127.0.0.1:{catcher_port}"),
+                    ("catcher", f"127.0.0.1:{catcher_port}{_instead(catcher_port)}"),
                     ("database", Address(settings.database_url).masked()),
                     ("token", DEV_TOKEN_FILE),
                 ]
@@ -66,6 +67,10 @@ def show_start(settings: Settings, grpc_port: int, http_port: int, catcher_port:
         for command in commands:
             out.print(command, soft_wrap=True)
     out.print("\nEvery mail shows up here. Ctrl-C stops.\n")
+
+
+def _instead(catcher_port: int) -> str:
+    return "" if catcher_port == CATCHER_PORT else f", in place of {CATCHER_PORT}"
 
 
 def _commands(target: str, http: str) -> Iterator[tuple[str, list[str]]]:
@@ -93,7 +98,7 @@ def _commands(target: str, http: str) -> Iterator[tuple[str, list[str]]]:
         "See what became of it:",
         [
             f"{postroom} email list{aimed}",
-            f"{postroom} email show{aimed} ID",
+            f"{postroom} email show{aimed} --last",
             f"{postroom} events tail{aimed} --from-start",
         ],
     )

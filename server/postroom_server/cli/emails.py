@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import click
 
 from postroom.v1 import (
@@ -14,9 +17,23 @@ from postroom.v1 import (
 )
 from postroom_server.cli.connection import Connection, connected
 from postroom_server.cli.display import console, facts, json_of, reply, table, time, word
+from postroom_server.cli.failure import CommandFailedError
 
+_VARIABLE = re.compile(r"%\w+%|\{\{")
 _EQUAL = filter_pb2.FILTER_OPERATOR_EQUAL
 _STATES = ("PENDING", "SUCCESS", "FAILURE")
+
+
+class EmailId(click.IntRange):
+    """A number; the word ID, out of instructions, is answered with what it stands for."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "ID":
+            self.fail("ID stands for the number that `postroom send` printed; or say --last", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @click.group()
@@ -64,13 +81,17 @@ def list_(
 
 
 @email.command()
-@click.argument("email_id", metavar="ID", type=click.IntRange(1))
+@click.argument("email_id", metavar="[ID]", type=EmailId(), required=False)
+@click.option("--last", is_flag=True, help="The newest one.")
 @click.option("--json", "as_json", is_flag=True, help="Prints the email as JSON.")
 @connected
-def show(connection: Connection, *, email_id: int, as_json: bool) -> None:
+def show(connection: Connection, *, email_id: int | None, last: bool, as_json: bool) -> None:
     """Shows one email: its recipients, its attempts and what the SMTP server replied."""
-    request = email_service_pb2.GetEmailRequest(id=email_id)
-    one = connection.stub(email_service_pb2_grpc.EmailServiceStub).GetEmail(request).email
+    if last == (email_id is not None):
+        raise click.UsageError("name one email: the number that `postroom send` printed, or --last")
+    stub = connection.stub(email_service_pb2_grpc.EmailServiceStub)
+    request = email_service_pb2.GetEmailRequest(id=_newest(stub) if email_id is None else email_id)
+    one = stub.GetEmail(request).email
     if as_json:
         json_of(one)
         return
@@ -82,10 +103,23 @@ def show(connection: Connection, *, email_id: int, as_json: bool) -> None:
     out.print(table(("ATTEMPT", "OUTCOME", "PHASE", "SERVER", "TLS", "REPLY"), map(_attempt, one.attempts)))
 
 
+def _newest(stub: Any) -> int:
+    emails = stub.ListEmails(email_service_pb2.ListEmailsRequest(page_size=1)).emails
+    if not emails:
+        raise CommandFailedError("there is no email yet")
+    return int(emails[0].id)
+
+
 def _line(one: email_pb2.Email) -> tuple[str, ...]:
     addresses = [*one.to, *one.cc, *one.bcc]
     others = f" +{len(addresses) - 1}" if len(addresses) > 1 else ""
-    return time(one, "accept_time"), "".join(addresses[:1]) + others, one.subject
+    return time(one, "accept_time"), "".join(addresses[:1]) + others, _subject(one)
+
+
+def _subject(one: email_pb2.Email) -> str:
+    """The subject, marked where it is the template's with variables: mails have them filled in."""
+    is_template = bool(one.invoke_name) and _VARIABLE.search(one.subject) is not None
+    return f"{one.subject} (template {one.invoke_name})" if is_template else one.subject
 
 
 def _facts(one: email_pb2.Email) -> list[tuple[str, object]]:
@@ -94,7 +128,7 @@ def _facts(one: email_pb2.Email) -> list[tuple[str, object]]:
         ("id", one.id),
         ("state", word(email_pb2.EmailState, one.state)),
         ("failure", one.failure_message),
-        ("subject", one.subject),
+        ("subject", _subject(one)),
         ("from", f"{one.from_name} <{one.from_address}>" if one.from_name else one.from_address),
         ("to", ", ".join(one.to)),
         ("cc", ", ".join(one.cc)),

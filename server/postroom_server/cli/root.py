@@ -13,9 +13,11 @@ from postroom_server.cli.events import events
 from postroom_server.cli.gateway import gateway
 from postroom_server.cli.send import send
 from postroom_server.cli.serve import serve
+from postroom_server.cli.server_changes import COMMANDS as SERVER_CHANGES
 from postroom_server.cli.servers import server
 from postroom_server.cli.show_settings import settings
 from postroom_server.cli.templates import template
+from postroom_server.cli.tenants import tenant
 from postroom_server.cli.tokens import token
 
 
@@ -25,5 +27,7 @@ def main() -> None:
     """Postroom accepts emails over gRPC and REST, hands them to SMTP, and accounts for each one."""
 
 
-for command in (serve, gateway, dev, send, email, events, template, server, token, db, settings):
+for command in (serve, gateway, dev, send, email, events, template, server, tenant, token, db, settings):
     main.add_command(command)
+for command in SERVER_CHANGES:
+    server.add_command(command)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import click
+import structlog
 import uvloop
 
 from postroom_server.cli.logs import configure
 from postroom_server.cli.memory import settle_memory
 from postroom_server.cli.setting_flags import all_flags
 from postroom_server.setting_sources import Loaded
+from postroom_server.store.models import MailServer
+from postroom_server.store.opening import Address
+
+log = structlog.get_logger()
 
 
 @click.command(short_help="Serves until it is told to stop.")
@@ -19,4 +26,16 @@ def serve(loaded: Loaded) -> None:
     from postroom_server import assembly
 
     configure(loaded.settings)
-    uvloop.run(assembly.serve(loaded.settings, on_ready=lambda _: settle_memory()))
+
+    async def on_ready(running: assembly.Running) -> None:
+        database = Address(running.settings.database_url).masked()
+        log.info("serving", version=version("postroom"), database=database)
+        if not await running.store.read(_has_mail_server):
+            log.info("no_mail_server", hint="mail waits until there is one: postroom server add")
+        settle_memory()
+
+    uvloop.run(assembly.serve(loaded.settings, on_ready=on_ready))
+
+
+def _has_mail_server() -> bool:
+    return MailServer.select().exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from datetime import timedelta
 
 import click
@@ -18,8 +20,8 @@ from postroom_server.cli.connection import Connection, connected
 from postroom_server.cli.display import console, json_of, one_line, reply, table, word
 from postroom_server.cli.failure import CommandFailedError
 
-_TLS_MODES = ("REQUIRED", "IMPLICIT", "OPPORTUNISTIC", "OFF")
-_MECHANISMS = ("AUTO", "PLAIN", "LOGIN", "NONE")
+TLS_MODES = ("REQUIRED", "IMPLICIT", "OPPORTUNISTIC", "OFF")
+MECHANISMS = ("AUTO", "PLAIN", "LOGIN", "NONE")
 
 
 @click.group()
@@ -33,7 +35,7 @@ def server() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Unset: 465, 25 or 587 by TLS mode.")
 @click.option(
     "--tls-mode",
-    type=click.Choice(_TLS_MODES, case_sensitive=False),
+    type=click.Choice(TLS_MODES, case_sensitive=False),
     default="REQUIRED",
     show_default=True,
     help="How the line is secured.",
@@ -42,7 +44,7 @@ def server() -> None:
 @click.option("--password", envvar="POSTROOM_SMTP_PASSWORD", help="Unset with --username: it is asked for.")
 @click.option(
     "--auth",
-    type=click.Choice(_MECHANISMS, case_sensitive=False),
+    type=click.Choice(MECHANISMS, case_sensitive=False),
     help="How to log in. Unset: AUTO with --username, otherwise NONE.",
 )
 @click.option("--from", "from_address", default="", help="The From address of mail that names none.")
@@ -76,7 +78,7 @@ def add(
 ) -> None:
     """Adds a mail server and prints its id."""
     if username and password is None and (auth or "").upper() != "NONE":
-        password = click.prompt("Password", hide_input=True, err=True)
+        password = ask_password()
     request = mail_server_service_pb2.CreateMailServerRequest(
         mail_server=mail_server_pb2.MailServer(
             name=name,
@@ -127,8 +129,26 @@ def test(connection: Connection, *, server_id: int, to: tuple[str, ...], timeout
     said = one_line(reply(answer.code, answer.enhanced_code, answer.reply))
     if not answer.ok:
         phase = word(attempt_pb2.SmtpPhase, answer.phase)
-        raise CommandFailedError(f"failed at {phase}: {said} (email {answer.email_id})")
+        raise CommandFailedError(f"failed at {phase}: {said} (email {answer.email_id}){_hint(said)}")
     click.echo(f"taken: {said} (email {answer.email_id})")
+
+
+def has_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _hint(said: str) -> str:
+    if "certificate refused" not in said:
+        return ""
+    return "; the server's setting smtp_ca_file (POSTROOM_SMTP_CA_FILE) names authorities of your own"
+
+
+def ask_password() -> str:
+    """The login's password: POSTROOM_SMTP_PASSWORD, or what a person types."""
+    given = os.environ.get("POSTROOM_SMTP_PASSWORD")
+    if given is None and not has_terminal():
+        raise CommandFailedError("there is no terminal to ask for a password: set POSTROOM_SMTP_PASSWORD")
+    return str(click.prompt("Password", hide_input=True, err=True)) if given is None else given
 
 
 def _line(one: mail_server_pb2.MailServer) -> tuple[object, ...]:

@@ -136,7 +136,7 @@ def _line(record: TokenRecord, now: Millis) -> tuple[object, ...]:
     kind = " test" if record.test else ""
     if record.api_user:
         kind += f" api user {record.api_user}"
-    scopes = " ".join(record.scopes)
+    scopes = "all" if set(record.scopes) == {scope.value for scope in Scope} else " ".join(record.scopes)
     return record.id, record.name, scopes, state + kind, _day(record.create_time), _day(record.last_used_time)
 
 

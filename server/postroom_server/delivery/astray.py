@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 
 import peewee
 
-from postroom_server.clock import Millis
+from postroom_server.clock import SECOND, Millis
 from postroom_server.store.models import Delivery, DeliveryState
 from postroom_server.store.statement import Statement, as_list, bind, one_of
+
+# A clock set back by less holds nobody up for long.
+_TOLERANCE: Millis = SECOND
 
 # The literals are the partial indexes' own.
 _LEASED = Statement(
@@ -54,9 +59,20 @@ def give_back_unheard(owner: int, in_hand: Mapping[int, int], now: Millis) -> li
     return unheard
 
 
-def keep_pace(now: Millis, before: Millis) -> None:
-    """Follows a clock that was set back: what was due `before` is due now, and who waits waits no longer.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Moment:
+    """What the time was by the clock that decides what is due, and by the monotonic one."""
+
+    time: Millis
+    monotonic: float
+
+
+def keep_pace(last: Moment, now: Moment) -> None:
+    """Follows a clock that was set back: what was due is due now, and who waits waits no longer.
 
     Mail for a certain time still leaves at that time. Part of a unit.
     """
-    _KEEP_PACE.execute(now=now, before=before, jump=before - now)
+    # Rounded up: what came in the very last moment before is due, too.
+    expected = last.time + math.ceil(1000 * (now.monotonic - last.monotonic)) + 1
+    if now.time < expected - _TOLERANCE:
+        _KEEP_PACE.execute(now=now.time, before=expected, jump=expected - now.time)

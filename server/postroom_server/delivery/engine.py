@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from postroom_server.clock import SECOND, Clock, Millis
-from postroom_server.delivery.astray import give_back_unheard, keep_pace
+from postroom_server.clock import Clock, Millis, SteeredClock
+from postroom_server.delivery.astray import Moment, give_back_unheard, keep_pace
 from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import Breaker
 from postroom_server.delivery.endpoints import Endpoints
@@ -23,7 +22,7 @@ from postroom_server.delivery.settler import Settler
 from postroom_server.delivery.shares import share
 from postroom_server.delivery.transmission import Transmission
 from postroom_server.failpoints import reach
-from postroom_server.refusals import Refusal
+from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Memory
@@ -89,7 +88,7 @@ class Engine:
             is_believed=is_believed,
         )
         self._turns = Turns()
-        self._due_seen: tuple[Millis, float] = (0, 0.0)  # what the time was, and when
+        self._last: Moment | None = None  # at the last lease
         self._look_at = 0.0  # monotonic
         self._jobs: dict[int, Job] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -157,10 +156,10 @@ class Engine:
                     continue
             except Exception as error:
                 self._look_at = 0.0
-                if isinstance(error, Refusal):
-                    log.warning("lease_waits", reason=error.reason.value)
-                else:
+                if not isinstance(error, Refusal):
                     log.exception("lease_failed")
+                elif error.reason is not Reason.STORE_UNAVAILABLE:  # which the store tells, once
+                    log.warning("lease_waits", reason=error.reason.value)
                 await asyncio.sleep(self._settings.store_pause_seconds)
             await self._rest()
 
@@ -194,7 +193,9 @@ class Engine:
         if not any(share(lane, held, self._settings.capacity) for lane in Lane):
             return 0
         unit = self._store.write(self._lease_unit, held, self._waiting())
-        leased, servers, self._due_seen = await unit
+        leased, servers, self._last = await unit
+        if isinstance(self._clock, SteeredClock):
+            self._clock.steer(self._last.time, self._last.monotonic)
         for one in leased:
             reach("after_lease_commit")
             job = self._jobs[one.id] = Job(one, servers[one.tenant_id])
@@ -204,30 +205,25 @@ class Engine:
 
     def _lease_unit(
         self, held: dict[Lane, int], waiting: list[tuple[int, int]] | None
-    ) -> tuple[list[Leased], Servers, tuple[Millis, float]]:
-        now, monotonic = self._due_now(), self._clock.monotonic()
-        seen, when = self._due_seen
-        expected = seen + math.ceil(1000 * (monotonic - when)) + 1
-        if seen and now < expected - SECOND:
-            keep_pace(now, expected)
+    ) -> tuple[list[Leased], Servers, Moment]:
+        moment = Moment(self._due_now(), self._clock.monotonic())
+        if self._last is not None:
+            keep_pace(self._last, moment)
         leased = lease(
             self._owner,
             held,
             self._settings.capacity,
             self._turns,
-            now,
+            moment.time,
             alone=waiting is not None,
             waiting=waiting or (),
         )
         if not leased:
-            return [], {}, (now, monotonic)
+            return [], {}, moment
         self._still_ours()
         known = self._memory.current()
-        return (
-            leased,
-            {tenant: known.servers_for(tenant) for tenant in {one.tenant_id for one in leased}},
-            now,
-        )
+        servers = {tenant: known.servers_for(tenant) for tenant in {one.tenant_id for one in leased}}
+        return leased, servers, moment
 
     def _waiting(self) -> list[tuple[int, int]] | None:
         """The leases of deliveries held alone that only wait by now; None while one may bring us down."""

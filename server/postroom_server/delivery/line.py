@@ -18,6 +18,8 @@ from postroom_server.store.models import Lane
 # Who waits longer for a slot is put off, so that a slow or silent server does not fill the process with
 # mail of its own.
 PATIENCE: Millis = 10 * SECOND
+# Nobody else is leased alone meanwhile, not even for another server.
+PATIENCE_ALONE: Millis = SECOND
 
 # Mail that brings a process down does so while it is written or soon after.
 HARMLESS_SECONDS = 1.0
@@ -33,6 +35,12 @@ class Job:
     cancelled: bool = False
     waits_since: Millis = 0
     written_at: float | None = None  # monotonic seconds
+
+    def is_impatient(self, now: Millis) -> bool:
+        """Whether it has waited too long for a slot."""
+        patience = PATIENCE_ALONE if self.leased.alone else PATIENCE
+        # Less than nothing: the clock was set back, and nobody knows how long it was.
+        return not 0 <= now - self.waits_since < patience
 
     def only_waits(self, now: float) -> bool:
         """Whether it is with its server, and has been for so long that it hardly brings this process down."""
@@ -84,13 +92,13 @@ class Line:
 
     def take(self, now: Millis) -> Job | None:
         """The next job that may begin now; the caller gives its slot back with `done`."""
-        if now < self._next_start:
+        if self._until_start(now):
             return None
         for lane in Lane:
             if self._waiting[lane] and self._has_slot(lane) and self.breaker.may_try(now):
                 self._running[lane] += 1
                 if rate := self.server.messages_per_second:
-                    self._next_start = max(now, self._next_start) + round(1000 / rate)
+                    self._next_start = now + round(1000 / rate)
                 return self._waiting[lane].popleft()
         return None
 
@@ -117,17 +125,16 @@ class Line:
 
     def pause(self, now: Millis) -> float:
         """Seconds until the server's rate lets a waiting job begin; 0 when something else holds it back."""
-        return max(0, self._next_start - now) / 1000 if any(self._waiting.values()) else 0.0
+        return self._until_start(now) / 1000 if any(self._waiting.values()) else 0.0
 
     def done(self, job: Job) -> None:
         self._running[job.leased.lane] -= 1
 
     def take_impatient(self, now: Millis) -> list[Job]:
         """Takes out the jobs that have waited too long for a slot."""
-        jobs = []
-        for queue in self._waiting.values():
-            while queue and now - queue[0].waits_since >= PATIENCE:
-                jobs.append(queue.popleft())
+        jobs = [job for queue in self._waiting.values() for job in queue if job.is_impatient(now)]
+        for job in jobs:
+            self._waiting[job.leased.lane].remove(job)
         return jobs
 
     def remove(self, job: Job) -> bool:
@@ -144,6 +151,11 @@ class Line:
         for queue in self._waiting.values():
             queue.clear()
         return jobs
+
+    def _until_start(self, now: Millis) -> Millis:
+        """How long the server's rate still asks for. Longer than between two: the clock was set back."""
+        rate, wait = self.server.messages_per_second, self._next_start - now
+        return wait if rate and 0 < wait <= round(1000 / rate) else 0
 
     def _has_slot(self, lane: Lane, leaving: int = 0) -> bool:
         """`leaving` jobs of the same lane are as good as done."""

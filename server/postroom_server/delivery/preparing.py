@@ -23,7 +23,7 @@ from postroom_server.delivery.preparation import (
     next_file,
 )
 from postroom_server.fetch import Fetched, FetchFailed, FetchRefused
-from postroom_server.refusals import Refusal
+from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.ids import IdMint
 from postroom_server.store.unit import Store
 
@@ -106,7 +106,8 @@ class Preparing:
                 while self._has_room() and await self._claim():
                     pass
             except Refusal as refusal:
-                log.warning("preparing_waits", reason=refusal.reason.value)
+                if refusal.reason is not Reason.STORE_UNAVAILABLE:  # which the store tells, once
+                    log.warning("preparing_waits", reason=refusal.reason.value)
                 await asyncio.sleep(self._settings.store_pause_seconds)
             except Exception:
                 log.exception("preparing_failed")

@@ -273,4 +273,4 @@ class Transmission:
 def _is_stuck(line: Line, rider: Rider, now: Millis) -> bool:
     """Whether a rider should wait no longer for the dot before it: another slot would have it sooner."""
     waited = now - rider.since
-    return waited >= PATIENCE or (waited >= RIDERS_PATIENCE and line.has_room(rider.job.leased.lane))
+    return not 0 <= waited < PATIENCE or (waited >= RIDERS_PATIENCE and line.has_room(rider.job.leased.lane))

@@ -13,11 +13,12 @@ from collections.abc import Callable
 import peewee
 import structlog
 
-from postroom_server.clock import Clock, Millis
+from postroom_server.clock import Clock, Millis, SteeredClock
 from postroom_server.delivery.rescue import Rescued, rescue
 from postroom_server.refusals import Refusal
 from postroom_server.store.ids import NODE_BITS, IdMint
 from postroom_server.store.models import Delivery, Worker
+from postroom_server.store.time import database_now
 from postroom_server.store.unit import LostRaceError, Store
 
 log = structlog.get_logger()
@@ -139,9 +140,12 @@ class Presence:
         Returns the deliveries in this process's hands whose cancel was asked for elsewhere. Raises
         FencedError when the own row has passed to another.
         """
-        cancels = await self._store.write(_beat, self.number, self._incarnation, self._clock.now())
-        if cancels is None:
+        told = await self._store.write(_beat, self.number, self._incarnation, self._clock.now())
+        if told is None:
             raise FencedError("another process has taken over this one's work")
+        cancels, time = told
+        if isinstance(self._clock, SteeredClock):
+            self._clock.steer(time, self._clock.monotonic())
         if not self.is_alive():
             # Whoever could not beat could not see others beat either.
             self._seen.clear()
@@ -179,7 +183,8 @@ class Presence:
         self._seen = seen
 
 
-def _beat(number: int, incarnation: str, now: Millis) -> list[int] | None:
+def _beat(number: int, incarnation: str, now: Millis) -> tuple[list[int], Millis] | None:
+    """The cancels asked for elsewhere, and the database's time; None when the row is another's."""
     changed = (
         Worker.update(beat=Worker.beat + 1, beat_time=now)
         .where((Worker.id == number) & (Worker.incarnation == incarnation))
@@ -192,7 +197,7 @@ def _beat(number: int, incarnation: str, now: Millis) -> list[int] | None:
         & (Delivery.lease_owner == number)
         & Delivery.cancel_requested
     )
-    return [row.id for row in cancels]
+    return [row.id for row in cancels], database_now()
 
 
 def _others(number: int) -> list[tuple[int, str, int]]:

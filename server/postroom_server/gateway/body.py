@@ -40,8 +40,9 @@ class BodyError(Exception):
 
 
 class Bodies:
-    """Counts the bytes of all bodies that are read or being answered, and of large answers until they are read;
-    refuses more than `max_bytes`.
+    """Counts the bytes of all bodies that are read or being answered, and of large answers until they leave.
+
+    Refuses more than `max_bytes`.
     """
 
     def __init__(self, max_bytes: int = 256 << 20) -> None:

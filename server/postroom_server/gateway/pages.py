@@ -9,7 +9,7 @@ from typing import Any
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from postroom_server.gateway.docs_page import CONTENT_SECURITY_POLICY, docs_page
 from postroom_server.gateway.metrics import Metrics
@@ -48,6 +48,8 @@ class Pages:
 
     async def __call__(self, request: Request) -> Response:
         page = self._pages.get(request.scope["path"])
+        if page is None and request.scope["path"] == "/":
+            return RedirectResponse("/docs")
         if page is None:
             return refusal(404)
         if request.method not in _METHODS:

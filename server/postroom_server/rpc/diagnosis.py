@@ -57,11 +57,20 @@ def _in_plaintext(line: socket.socket, host: str, port: int) -> str:
         answer = b""
     if answer[3:4] == bytes([_SETTINGS]):
         return ""
-    if answer.startswith(b"HTTP/"):
+    if answer.startswith(b"HTTP/") or _speaks_http(host, port):
         return "is an HTTP port; gRPC has one of its own, 50051 unless grpc_address names another"
     if _speaks_tls(host, port):
         return "speaks TLS, and was called in plaintext: say --tls, or name its authority with --tls-ca"
     return "answers, but it is no gRPC server"
+
+
+def _speaks_http(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), _SECONDS) as line:
+            line.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+            return line.recv(64).startswith(b"HTTP/")
+    except OSError:
+        return False
 
 
 def _speaks_tls(host: str, port: int) -> bool:
@@ -87,21 +96,24 @@ def _in_tls(line: socket.socket, host: str, tls: TlsFiles) -> str:
         with context.wrap_socket(line, server_hostname=host) as secured:
             if secured.selected_alpn_protocol() != "h2":
                 return "speaks TLS, but it is no gRPC server"
-            secured.sendall(_GREETING)
-            secured.recv(64)  # with TLS 1.3 a server judges the client's certificate only now
+            return _after_handshake(secured, has_certificate=tls.cert is not None)
     except ssl.SSLCertVerificationError as error:
         more = ": name its authority with --tls-ca" if error.verify_code in _UNKNOWN_ISSUER else ""
         return f"has a certificate that is refused ({error.verify_message.rstrip('.')}){more}"
-    except ssl.SSLError as error:
-        return _refused_by_server(error.reason or "", has_certificate=tls.cert is not None)
+    except OSError:  # ssl.SSLError is one
+        return "does not speak TLS: say --plaintext if that is meant"
+
+
+def _after_handshake(line: ssl.SSLSocket, *, has_certificate: bool) -> str:
+    """With TLS 1.3 a server judges the client's certificate only now, and closes without a word."""
+    try:
+        line.sendall(_GREETING)
+        if line.recv(64):
+            return ""
+    except TimeoutError:
+        return ""
     except OSError:
-        return "does not speak TLS: say --plaintext if that is meant"
-    return ""
-
-
-def _refused_by_server(reason: str, *, has_certificate: bool) -> str:
-    if "ALERT" not in reason:
-        return "does not speak TLS: say --plaintext if that is meant"
+        pass
     if has_certificate:
-        return f"refuses this client's certificate ({reason.replace('_', ' ').lower()})"
+        return "does not accept this client's certificate"
     return "asks for a client's certificate: name one with --tls-cert and --tls-key"

@@ -11,7 +11,6 @@ import typing
 
 from postroom_server.smtp.framing import Frame, Framer, Garbled
 
-
 CLOSED_BY_US = "closed by us"
 
 

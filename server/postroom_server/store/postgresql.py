@@ -58,6 +58,7 @@ class PostgresqlStore(Store):
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="store")
         self._queue_limit = queue_limit
         self._waiting = 0
+        self._is_away = False  # the database; told when that changes
 
     async def write(self, unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._submit("BEGIN", functools.partial(unit, *args, **kwargs), None)
@@ -158,11 +159,16 @@ class PostgresqlStore(Store):
         connection: psycopg.Connection[Any] = bound.connection()
         self._opened.add(connection)
         connection.execute(begin)
+        if self._is_away:
+            self._is_away = False
+            log.warning("store_available")
         return connection
 
     def _lost(self, error: BaseException) -> Refusal:
         self._drop()
-        log.error("store_unavailable", error=str(error).strip())
+        if not self._is_away:
+            self._is_away = True
+            log.error("store_unavailable", error=str(error).strip())
         return unavailable("the database does not answer")
 
     def _roll_back(self, connection: psycopg.Connection[Any]) -> None:

@@ -59,8 +59,8 @@ def hold_lock(path: Path) -> IO[bytes]:
     except BlockingIOError:
         lock.close()
         raise StoreInUseError(
-            f"{path} is served by another Postroom process (its lock is held): use that one, or start this one "
-            "in another folder or with another database_url"
+            f"{path} is served by another Postroom process (its lock is held): "
+            "use that one, or start this one in another folder or with another database_url"
         ) from None
     return lock
 
