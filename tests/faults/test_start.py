@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.processes import PATIENCE, POSTROOM, environment, furnished
-from peers.smtp_peer import SmtpPeer
+from faults.processes import PATIENCE, POSTROOM, environment, processes
 
 pytestmark = pytest.mark.faults
 
@@ -29,7 +28,7 @@ def fails(folder: Path, database: str, **settings: str) -> str:
 
 
 async def test_a_second_process_on_one_sqlite_file(sqlite_database: str, tmp_path: Path) -> None:
-    async with SmtpPeer() as peer, furnished(tmp_path, sqlite_database, peer):
+    async with processes(tmp_path, sqlite_database, []):
         said = fails(tmp_path, sqlite_database, POSTROOM_GRPC_ADDRESS="127.0.0.1:0")
     assert "is served by another Postroom process" in said
 

@@ -115,7 +115,7 @@ async def test_unsaved_content_is_rendered_and_not_stored(world: World) -> None:
 
 async def test_content_that_could_not_be_saved_is_refused_with_everything_else(world: World) -> None:
     bad = ContentForm(Syntax.LIQUID, variants=(VariantForm("en", "", "x"),))
-    refusal = await refusal_of(world.render(bad, {f"a{n}": "" for n in range(257)}, "?"))
+    refusal = await refusal_of(world.render(bad, {f"a{n}": "" for n in range(501)}, "?"))
     assert [violation.field for violation in refusal.violations] == [
         "language",
         "params",

@@ -50,6 +50,7 @@ T = TypeVar("T")
 DATA_KEY = "5a" * 32
 OWNERS = (1, 2)
 CAPACITY = 6
+MOST_EMAILS = 6
 STOPPED = Level.LOCAL
 
 
@@ -87,6 +88,11 @@ class Deliveries(RuleBasedStateMachine):
         self.tokens: dict[int, int] = {}
         self.messages: dict[int, tuple[str, Millis]] = {}
         self.before = self._read(take)
+        for separate in (True, False):
+            self.runner.run(
+                self.use.accept(draft(copy_mode=_mode(separate), to=("a@x.example", "b@x.example")))
+            )
+            self.before = self._read(take)
 
     async def _furnish(self) -> None:
         self.use = Accepting(self.opened)
@@ -106,6 +112,7 @@ class Deliveries(RuleBasedStateMachine):
 
     # What callers do.
 
+    @precondition(lambda self: len(self.before.emails) < MOST_EMAILS)
     @rule(
         to=st.integers(1, 3),
         shared=st.booleans(),
@@ -127,17 +134,16 @@ class Deliveries(RuleBasedStateMachine):
         due = now if delay is None else now + delay
         made = draft(
             to=tuple(f"r{n}@example.com" for n in range(to)),
-            copy_mode=CopyMode.SHARED if shared else CopyMode.SEPARATE,
+            copy_mode=_mode(not shared),
             at_most_once=at_most_once,
             urgent=urgent,
             schedule_time=None if delay is None else due,
             expire_time=None if lifetime is None else due + lifetime,
         )
         self.runner.run(self.use.accept(made))
-        with self._moving(ways(), set()):
-            pass
+        assert self._read(take).emails.keys() > self.before.emails.keys()
 
-    @precondition(lambda self: self.before.emails)
+    @precondition(lambda self: len(self.before.emails) > 2)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         email_id = self._an_email(data)
@@ -145,7 +151,7 @@ class Deliveries(RuleBasedStateMachine):
             with contextlib.suppress(Refusal):
                 self._write(self.changes.cancel, ACME, email_id)
 
-    @precondition(lambda self: self.before.emails)
+    @precondition(lambda self: len(self.before.emails) > 3)
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
         email_id = self._an_email(data)
@@ -162,13 +168,14 @@ class Deliveries(RuleBasedStateMachine):
                 if delivery["email_id"] == email_id:
                     self.messages.pop(id_, None)  # nothing of it was attempted, and its date is another
 
-    @precondition(lambda self: self.before.emails)
+    @precondition(lambda self: "HELD" in self._states)
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
+        held = {row["email_id"] for row in self.before.deliveries.values() if row["state"] == "HELD"}
         with self._moving(ways("HELD>READY"), set()), contextlib.suppress(Refusal):
-            self._write(self.retries.release, ACME, self._an_email(data))
+            self._write(self.retries.release, ACME, data.draw(st.sampled_from(sorted(held))))
 
-    @precondition(lambda self: self.before.emails)
+    @precondition(lambda self: any(row["state"] == "FAILURE" for row in self.before.emails.values()))
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
         before = self._read(take)
@@ -180,12 +187,12 @@ class Deliveries(RuleBasedStateMachine):
 
     # What workers do.
 
-    @rule(owner=st.sampled_from(OWNERS))
     def lease(self, owner: int) -> None:
         with self._moving(ways("READY>LEASED"), set()):
             for leased in self._lease(owner):
                 self.hands.append(Hand(owner, leased))
 
+    @precondition(lambda self: self._is_something_due)
     @rule(owner=st.sampled_from(OWNERS))
     def lease_and_never_hear_of_it(self, owner: int) -> None:
         with self._moving(ways("READY>LEASED"), set()):
@@ -195,14 +202,20 @@ class Deliveries(RuleBasedStateMachine):
             unheard = self._write(give_back_unheard, owner, in_hand, self.now)
         assert sorted(unheard) == sorted(one.id for one in lost)
 
-    @precondition(lambda self: self.hands)
-    @rule(data=st.data())
     def transmit(self, data: st.DataObject) -> None:
         hand = self._take_hand(data, self.hands)
         transaction = self._transmitted(data, hand)
         verdict = judge(hand.leased, transaction, now=self.now, uniform=low)
         with self._moving(ways("LEASED>DONE", "LEASED>READY", "LEASED>CANCELLED"), ENDS):
             assert self._settle(hand, verdict, transaction, twice=data.draw(st.booleans())) == []
+
+    @precondition(lambda self: self._is_something_due)
+    @rule(data=st.data(), owner=st.sampled_from(OWNERS))
+    def work(self, data: st.DataObject, owner: int) -> None:
+        """What workers mostly do: lease, and transmit some of it."""
+        self.lease(owner)
+        for _ in range(data.draw(st.integers(0, len(self.hands)), label="transmissions")):
+            self.transmit(data)
 
     @precondition(lambda self: self.hands)
     @rule(data=st.data())
@@ -250,16 +263,22 @@ class Deliveries(RuleBasedStateMachine):
         with self._moving(set(), set()):
             self._write(mark_waiting, hand.owner, [(hand.leased.id, hand.leased.lease_token)])
 
-    @rule(owner=st.sampled_from(OWNERS))
-    def kill(self, owner: int) -> None:
+    @precondition(lambda self: self.hands)
+    @rule(data=st.data())
+    def kill(self, data: st.DataObject) -> None:
         """It is declared dead, and what it held is rescued; perhaps it only stood still."""
+        owner = data.draw(st.sampled_from(sorted({hand.owner for hand in self.hands})))
         dead = self._of(owner)
         self.hands = [hand for hand in self.hands if hand.owner != owner]
         self.ghosts += dead
         self._rescue(owner)
 
+    @precondition(lambda self: len(self.hands) > 2)
     @rule()
     def restart(self) -> None:
+        self._restart()
+
+    def _restart(self) -> None:
         self.hands.clear()
         self.ghosts.clear()
         self._rescue(None)
@@ -285,10 +304,12 @@ class Deliveries(RuleBasedStateMachine):
 
     # What time does.
 
+    @precondition(lambda self: self.hands or not self._is_something_due)
     @rule(by=st.sampled_from([SECOND, MINUTE, 5 * MINUTE, HOUR, DAY]))
     def wait(self, by: Millis) -> None:
         self.use.clock.advance(by)
 
+    @precondition(lambda self: "HELD" in self._states)
     @rule()
     def expire_what_is_held(self) -> None:
         with self._moving(ways("HELD>DONE"), ways("OPEN>EXPIRED")):
@@ -301,7 +322,7 @@ class Deliveries(RuleBasedStateMachine):
         if not hasattr(self, "opened"):
             return
         now = self._read(take)
-        now.check()
+        now.check(self.now)
         for id_, row in now.recipients.items():
             email = now.emails[row["email_id"]]
             doubts = 0 if email["at_most_once"] else email["ambiguous_count"]
@@ -315,6 +336,15 @@ class Deliveries(RuleBasedStateMachine):
         self.before = now
 
     # Below.
+
+    @property
+    def _states(self) -> set[str]:
+        return {row["state"] for row in self.before.deliveries.values()}
+
+    @property
+    def _is_something_due(self) -> bool:
+        rows = self.before.deliveries.values()
+        return any(row["state"] == "READY" and row["run_at"] <= self.now for row in rows)
 
     @property
     def now(self) -> Millis:
@@ -403,7 +433,7 @@ class Deliveries(RuleBasedStateMachine):
 
     def _comes_to_rest(self) -> None:
         """Once servers are well and nobody dies any more, everything ends."""
-        self.restart()
+        self._restart()
         for _ in range(200):
             pending = [row for row in self._read(take).emails.values() if row["state"] == "PENDING"]
             if not pending:
@@ -422,6 +452,10 @@ class Deliveries(RuleBasedStateMachine):
                 self._settle(hand, verdict, None)
             self.use.clock.advance(HOUR)
         raise AssertionError(f"never settled: {pending}")
+
+
+def _mode(separate: bool) -> CopyMode:
+    return CopyMode.SEPARATE if separate else CopyMode.SHARED
 
 
 def _count_attempts() -> int:

@@ -6,6 +6,7 @@ import collections
 import dataclasses
 from typing import Any
 
+from postroom_server.clock import Millis
 from postroom_server.store.models import Delivery, DeliveryState, Email, EmailState, Recipient, RecipientState
 
 _ENDED = set(RecipientState) - {RecipientState.OPEN}
@@ -30,7 +31,7 @@ class Snapshot:
     def of_delivery(self, delivery_id: int) -> list[dict[str, Any]]:
         return [row for row in self.recipients.values() if row["delivery_id"] == delivery_id]
 
-    def check(self) -> None:
+    def check(self, now: Millis) -> None:
         by_email = collections.defaultdict[int, list[RecipientState]](list)
         by_delivery = collections.defaultdict[int, list[RecipientState]](list)
         for row in self.recipients.values():
@@ -41,7 +42,7 @@ class Snapshot:
         for id_, email in self.emails.items():
             _check_email(email, by_email[id_])
         for id_, delivery in self.deliveries.items():
-            _check_delivery(delivery, by_delivery[id_])
+            _check_delivery(delivery, by_delivery[id_], now)
 
 
 def take() -> Snapshot:
@@ -65,7 +66,7 @@ def _check_email(email: dict[str, Any], states: list[RecipientState]) -> None:
     assert (email["settle_time"] is None) == (email["state"] == EmailState.PENDING), email
 
 
-def _check_delivery(delivery: dict[str, Any], states: list[RecipientState]) -> None:
+def _check_delivery(delivery: dict[str, Any], states: list[RecipientState], now: Millis) -> None:
     """Whoever is open has a delivery with a way forward, and nobody else is tried again."""
     state = DeliveryState(delivery["state"])
     if state in (DeliveryState.DONE, DeliveryState.CANCELLED):
@@ -75,7 +76,8 @@ def _check_delivery(delivery: dict[str, Any], states: list[RecipientState]) -> N
         assert RecipientState.OPEN in states or state is DeliveryState.LEASED, delivery
     assert (delivery["lease_owner"] is not None) == (state is DeliveryState.LEASED), delivery
     if state is DeliveryState.READY:
-        assert delivery["run_at"] <= delivery["expire_time"], delivery
+        # Nobody is left to wait beyond the end of their time, when they expire.
+        assert delivery["run_at"] <= max(delivery["expire_time"], now), delivery
     if state is DeliveryState.HELD:
         assert delivery["crash_count"] >= 3, delivery
     assert 0 <= delivery["transactions"] <= delivery["lease_token"], delivery
