@@ -43,10 +43,20 @@ class _Unit:
 
 
 class Writer:
-    """Takes over the writing to `database`; beyond `queue_limit` waiting units it refuses more."""
+    """Takes over the writing to `database`; beyond `queue_limit` waiting units it refuses more.
 
-    def __init__(self, database: peewee.SqliteDatabase, *, queue_limit: int = 8192) -> None:
+    `on_commit` is told how many rows the connection has changed in all, after each COMMIT.
+    """
+
+    def __init__(
+        self,
+        database: peewee.SqliteDatabase,
+        *,
+        queue_limit: int = 8192,
+        on_commit: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._database = database
+        self._on_commit = on_commit
         self._queue: collections.deque[_Unit] = collections.deque()
         self._queue_limit = queue_limit
         self._waiting = threading.Condition()
@@ -205,6 +215,7 @@ class Writer:
             if connection is not None:
                 _roll_back(connection)
             return begun or list(group), []
+        self._on_commit(connection.total_changes)
         for unit in begun:
             if unit.after is not None and unit.error is None:
                 follow(unit.after, unit.result)
