@@ -1,85 +1,101 @@
-"""`python -m bench`: every figure that is stated, beside its peers, in one run.
-
-    python -m bench [--quick] [--only unary batches templates rest lists end-to-end footprint] [--no-page]
-
-A quick run takes less than three minutes, has fewer rounds and does not touch docs/performance.md.
-"""
+"""`python -m bench`: every figure that is stated, beside its peers, in one run."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
+import sys
 import time
+import traceback
 
-from bench import accept, end_to_end, footprint, machine, postfix, report, rest, templates
-from bench.children import child
-from bench.figures import Chapter
-from bench.sink import Sink, smtp_sink, verifying_sink
+from bench import findings, machine, report
+from bench.children import ROOT, tidy_when_ended
+from bench.findings import Result
+from bench.page import write_page
+from bench.parts import PARTS, Part
+from bench.peers import environment
+from bench.run import Run, running
 
-_PARTS = ("unary", "batches", "templates", "rest", "lists", "end-to-end", "footprint")
+_RESUMED_HOURS = 12.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measures Postroom beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="under three minutes; does not write the page")
-    parser.add_argument("--only", nargs="+", choices=_PARTS, default=_PARTS, metavar="PART")
+    tidy_when_ended()
+    asked = _parser().parse_args()
+    if asked.no_install:
+        os.environ[environment.NO_INSTALL] = "1"
+    failed: list[str] = []
+    if not asked.page_only:
+        chosen = _chosen(asked)
+        with running(quick=asked.quick) as run:
+            failed = [part.name for part in chosen if not _measure(run, part)]
+    if asked.page_only or not (asked.quick or asked.no_page):
+        found = [result for part in PARTS if (result := findings.read(part.name)) is not None]
+        write_page(found)
+        print(f"\nwritten: docs/performance.md, from {len(found)} of {len(PARTS)} parts")
+    if failed:
+        sys.exit(f"these parts failed: {', '.join(failed)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    lines = [
+        f"  {part.name:12} {'*' if part.in_quick else ' '} {part.minutes:4g} min  {part.about}"
+        for part in PARTS
+    ]
+    whole = sum(part.minutes for part in PARTS)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measures Postroom beside its peers. Each part's figures are kept in bench/results/ as "
+        "soon as they are there, and docs/performance.md is written from the newest full ones.",
+        epilog=f"parts (*: in a quick run), about {whole:g} minutes in all:\n" + "\n".join(lines),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = [part.name for part in PARTS]
+    parser.add_argument("--quick", action="store_true", help="less than three minutes: fewer parts and "
+                        "rounds, to see that it works; the figures mean little")  # fmt: skip
+    parser.add_argument("--only", nargs="+", choices=names, metavar="PART", help="these parts alone")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help=f"without the parts that were measured in the last {_RESUMED_HOURS:g} hours",
+    )
     parser.add_argument("--no-page", action="store_true", help="does not write docs/performance.md")
-    asked = parser.parse_args()
-    began = time.monotonic()
-    package = postfix.fetch()
-    where = machine.describe()
-    where["peers"] = f"Postfix {package.version}, from its Debian package" if package else "none could be had"
-    chapters: list[Chapter] = []
-    with contextlib.ExitStack() as stack:
-        loader = stack.enter_context(child("loader"))
-        reading = stack.enter_context(verifying_sink())
-        counting: Sink = stack.enter_context(smtp_sink(package)) if package else reading
-        rounds = 3 if asked.quick else 7
-        if "unary" in asked.only:
-            chapters.append(
-                accept.unary(loader, counting, rounds=rounds, calls=1500 if asked.quick else 3000)
-            )
-        if "batches" in asked.only:
-            chapters.append(
-                accept.batches(loader, counting, rounds=rounds, mails=4000 if asked.quick else 10_000)
-            )
-        if "templates" in asked.only:
-            chapters += [
-                templates.writing(50 if asked.quick else 250),
-                templates.accepting(5 if asked.quick else 15),
-            ]
-        if "rest" in asked.only:
-            chapters.append(
-                rest.accepting(loader, counting, rounds=rounds, calls=1500 if asked.quick else 3000)
-            )
-        if "lists" in asked.only:
-            chapters.append(
-                rest.listing(
-                    loader, rows=100_000 if asked.quick else 1_000_000, rounds=10 if asked.quick else 30
-                )
-            )
-        if "end-to-end" in asked.only:
-            sizes = {"mails": 4000 if asked.quick else 10_000, "peer_mails": 1000 if asked.quick else 3000}
-            chapters += [
-                end_to_end.compare(
-                    loader, package, sink, rounds=2 if asked.quick else 5 if sink is counting else 3, **sizes
-                )
-                for sink in dict.fromkeys((counting, reading))
-            ]
-        if "footprint" in asked.only:
-            chapters.append(
-                footprint.footprint(loader, counting, rounds=2 if asked.quick else 5, mails=20_000)
-            )
+    parser.add_argument(
+        "--page-only", action="store_true", help="measures nothing, writes docs/performance.md"
+    )
+    parser.add_argument(
+        "--no-install", action="store_true", help="fetches no peers: those that are not there are absent"
+    )
+    return parser
+
+
+def _chosen(asked: argparse.Namespace) -> list[Part]:
+    parts = [part for part in PARTS if part.name in asked.only] if asked.only else list(PARTS)
+    if asked.quick and not asked.only:
+        parts = [part for part in parts if part.in_quick]
+    if asked.resume:
+        parts = [
+            part
+            for part in parts
+            if not findings.is_recent(part.name, quick=asked.quick, hours=_RESUMED_HOURS)
+        ]
+    return parts
+
+
+def _measure(run: Run, part: Part) -> bool:
+    """Measures a part, shows it and keeps it. Its failure is told, and the next part has its turn."""
+    print(f"\n== {part.name}: {part.about}", flush=True)
+    where, began = machine.describe(run), time.monotonic()
+    try:
+        chapters = [measure(run) for measure in part.measures]
+    except Exception:
+        traceback.print_exc()
+        return False
     where["load at end"] = f"{os.getloadavg()[0]:.1f}"
-    where["run"] = f"{'quick, ' if asked.quick else ''}{time.monotonic() - began:.0f} s"
+    result = Result(part.name, run.quick, time.time(), time.monotonic() - began, where, chapters)
     report.show(chapters)
-    print()
-    for key, value in where.items():
-        print(f"{key}: {value}")
-    print(f"raw: {report.write_raw(where, chapters, quick=asked.quick)}")
-    if not (asked.quick or asked.no_page) and len(asked.only) == len(_PARTS):
-        report.write_page(where, chapters)
+    print(f"{result.seconds:.0f} s; raw: {findings.write(result).relative_to(ROOT)}", flush=True)
+    return True
 
 
 if __name__ == "__main__":

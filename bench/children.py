@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Child:
-    """A module of the bench in a process of its own: one JSON line in, one JSON line out."""
+    """A process that is asked: one JSON line in, one JSON line out, and one when it is ready."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], *, cwd: Path = ROOT, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"bench.{module}", *arguments],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            command, cwd=cwd, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.ready = self._answer()
 
     @property
@@ -50,8 +51,19 @@ class Child:
 
 
 @contextlib.contextmanager
-def child(module: str, *arguments: str) -> Iterator[Child]:
-    made = Child(module, *arguments)
+def child(module: str, *arguments: str, more: Mapping[str, str] | None = None) -> Iterator[Child]:
+    """A module of the bench in a process of its own; `more` is added to its environment."""
+    environment = dict(os.environ) | dict(more or {})
+    with driver([sys.executable, "-m", f"bench.{module}", *arguments], environment=environment) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def driver(
+    command: Sequence[str | Path], *, cwd: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> Iterator[Child]:
+    """Any program that answers as `Child` expects."""
+    made = Child(command, cwd=cwd, environment=environment)
     try:
         yield made
     finally:
@@ -70,6 +82,11 @@ def end(process: subprocess.Popen[Any], number: int = signal.SIGTERM, patience: 
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
+
+
+def tidy_when_ended() -> None:
+    """Lets SIGTERM unwind the stack, so that folders are removed and children ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def answer(value: Any) -> None:
@@ -105,9 +122,10 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def resident_megabytes(pid: int) -> float:
-    """MB of 2^20 bytes that are in memory now."""
+def resident_megabytes(pid: int, *, most: bool = False) -> float:
+    """MB of 2^20 bytes that are in memory now, or the most that ever were."""
+    wanted = "VmHWM:" if most else "VmRSS:"
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(wanted):
             return int(line.split()[1]) / 1024
-    raise RuntimeError(f"no VmRSS of {pid}")
+    raise RuntimeError(f"no {wanted} of {pid}")

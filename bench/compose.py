@@ -20,7 +20,8 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 
 from postroom_server.message.compose import Letter, check_finished, compose, encode_body
-from postroom_server.message.template import CompiledTemplate, Content
+from postroom_server.message.percent_template import PercentTemplate
+from postroom_server.message.template import Content
 
 _ROW = (
     '<tr><td style="padding:4px 8px;color:#333333">{0}. {1}</td>\n'
@@ -109,7 +110,7 @@ def _table(title: str, medians: dict[str, float], baseline: str) -> None:
 
 
 def _report(kind: str, words: str, rounds: int) -> None:
-    template = CompiledTemplate(Content("Your order %order%", _page(words)))
+    template = PercentTemplate(Content("Your order %order%", _page(words)))
     subject_page = template.content.html or ""
     rendered = template.render(_PARAMS)
     letter = _letter(rendered.subject, rendered.html or "", rendered.text)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import sqlite3
 import statistics
+import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+from bench import postgresql
+from bench.peers import environment
+from bench.run import Run
+
+FSYNC = "fdatasync of 4 KiB, median of 300"
+_PEERS = ("django-post-office", "django", "aiosmtplib", "jinja2")
 _PACKAGES = ("grpcio", "protobuf", "peewee", "uvloop", "structlog")
 
 
-def describe() -> dict[str, str]:
+def describe(run: Run) -> dict[str, str]:
     model = _first("/proc/cpuinfo", "model name")
     memory = int(_first("/proc/meminfo", "MemTotal").split()[0]) / 1024**2
     return {
@@ -25,8 +33,27 @@ def describe() -> dict[str, str]:
         "Python": platform.python_version(),
         "SQLite": sqlite3.sqlite_version,
         "packages": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES),
-        "fdatasync of 4 KiB": f"{fsync_microseconds():.0f} µs (median of 300)",
+        FSYNC: f"{fsync_microseconds():.0f} µs",
+        "peers": ", ".join(_peers(run)) or "none could be had",
     }
+
+
+def _peers(run: Run) -> list[str]:
+    """Those that are there, by name, version and where they come from."""
+    found = []
+    if run.package is not None:
+        found.append(f"Postfix {run.package.version} (Debian)")
+    if (binaries := postgresql.fetch()) is not None:
+        found.append(f"PostgreSQL {postgresql.version(binaries)}")
+    if (node := environment.node()) is not None:
+        told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
+        package = json.loads((environment.NODEMAILER / "node_modules/nodemailer/package.json").read_text())
+        found.append(
+            f"Node {told.stdout.strip().removeprefix('v')} with nodemailer {package['version']} (npm)"
+        )
+    if environment.python() is not None:
+        found += [f"{name} {environment.version(name)} (PyPI)" for name in _PEERS]
+    return found
 
 
 def fsync_microseconds() -> float:

@@ -7,11 +7,12 @@ import re
 import time
 from typing import Any
 
-from postroom.v1 import email_service_pb2
+from postroom.v1 import email_service_pb2, template_pb2
 from postroom_server.message.mailing import Copy, Mailing, write
 
 SENDER = "shop@bench.test"
 SENDER_NAME = "Müller & Söhne"
+CODE_KEY = "SIGN_IN"
 
 _ROW = (
     '<tr><td style="padding:4px 8px;color:#333333">{0}. grüner Tee aus Hangzhou, Dose à 250 g</td>\n'
@@ -27,24 +28,82 @@ _HTML = (
 _LINE = "Your order is on its way to you and will be there soon.\n"
 _TEXT = f"Dear customer,\n\n{_LINE * 12}\n{{number}} ends\n"
 
-_SUBJECT = re.compile(rb"^Subject: bench ([0-9]+)\r\n", re.MULTILINE)
-_END = re.compile(rb"\r\n([0-9]+) ends\r\n")
+_RECIPIENT = re.compile(rb"reader([0-9]+)@example\.com")
+# The same mail as a template: what differs from mail to mail or might, and what a caller would fill in.
+TEMPLATE = "order"
+_PRICES = 10
+_PRICE = "12.50 EUR"
 
 
 def address(number: int) -> str:
     return f"reader{number}@example.com"
 
 
+def subject(number: int) -> str:
+    return f"bench {number}"
+
+
+def html(number: int) -> str:
+    return _HTML.format(number=number)
+
+
+def text(number: int) -> str:
+    return _TEXT.format(number=number)
+
+
+def pattern() -> dict[str, str]:
+    """The mail for a driver in another language: `{number}` is to be replaced, in every part."""
+    return {
+        "subject": "bench {number}", "to": "reader{number}@example.com", "from": SENDER,
+        "from_name": SENDER_NAME, "html": _marked(_HTML), "text": _marked(_TEXT),
+    }  # fmt: skip
+
+
+def _marked(text: str) -> str:
+    return text.format(number="{number}")
+
+
+def template_variant() -> template_pb2.Variant:
+    """Renders to the custom mail, byte for byte, with `params`."""
+    page = _HTML.format(number="%number%")
+    for row in range(30):
+        page = page.replace(_PRICE, f"%price_{row % _PRICES}%", 1)
+    return template_pb2.Variant(
+        language="en", subject="bench %number%", html=page, text=_TEXT.format(number="%number%")
+    )
+
+
+def params(number: int) -> dict[str, str]:
+    return {"number": str(number), **{f"price_{row}": _PRICE for row in range(_PRICES)}}
+
+
+def template_request(number: int, *, later: bool = False) -> email_service_pb2.SendEmailRequest:
+    """The mail of `request`, by template."""
+    asked = request(number, later=later)
+    asked.subject = ""
+    asked.template.invoke_name = TEMPLATE
+    asked.template.params.update(params(number))
+    return asked
+
+
+def code_request(number: int, *, later: bool = False) -> email_service_pb2.SendEmailRequest:
+    """A mail with a verification code."""
+    asked = request(number, later=later)
+    asked.biz_key = CODE_KEY
+    asked.verification.SetInParent()
+    asked.custom.html = asked.custom.html.replace("</body>", "<p>It is %verificationCode%.</p></body>")
+    asked.custom.text += "It is %verificationCode%.\n"
+    return asked
+
+
 def request(number: int, *, later: bool = False) -> email_service_pb2.SendEmailRequest:
     """`later` is due tomorrow: it is accepted, and the engine has nothing to do with it yet."""
     asked = email_service_pb2.SendEmailRequest(
         to=[address(number)],
-        subject=f"bench {number}",
+        subject=subject(number),
         from_address=SENDER,
         from_name=SENDER_NAME,
-        custom=email_service_pb2.CustomBody(
-            html=_HTML.format(number=number), text=_TEXT.format(number=number)
-        ),
+        custom=email_service_pb2.CustomBody(html=html(number), text=text(number)),
     )
     if later:
         asked.schedule_time.seconds = int(time.time()) + 86400
@@ -63,10 +122,10 @@ def rest(number: int, *, later: bool = False) -> dict[str, Any]:
     """The body of POST /api/v1/email; that dialect carries one part and no display name."""
     body = {
         "type": "CUSTOM",
-        "subject": f"bench {number}",
+        "subject": subject(number),
         "fromAddress": SENDER,
         "toAddress": [address(number)],
-        "content": _HTML.format(number=number),
+        "content": html(number),
         "html": True,
         "verificationCode": False,
         "batch": False,
@@ -80,7 +139,7 @@ def rest(number: int, *, later: bool = False) -> dict[str, Any]:
 def message(number: int) -> bytes:
     """The finished bytes that Postroom would make of the request, for a peer that takes those."""
     mailing = Mailing(
-        subject=f"bench {number}", subject_prefix=None, from_address=SENDER, from_name=SENDER_NAME,
+        subject=subject(number), subject_prefix=None, from_address=SENDER, from_name=SENDER_NAME,
         reply_to=(), headers=(), html=_HTML.format(number=number), text=_TEXT.format(number=number),
         params={}, recipient_params={},
     )  # fmt: skip
@@ -88,9 +147,7 @@ def message(number: int) -> bytes:
     return write(mailing, copy, template=None).message
 
 
-def number_of(recipient: bytes, received: bytes) -> int | None:
-    """The number of a mail as received, or None when its subject, recipient and body do not agree."""
-    subject, end = _SUBJECT.search(received), _END.search(received)
-    if subject is None or end is None or subject[1] != end[1]:
-        return None
-    return int(subject[1]) if recipient == b"reader" + subject[1] + b"@example.com" else None
+def number_of(recipient: bytes) -> int | None:
+    """The number in a recipient's address."""
+    found = _RECIPIENT.fullmatch(recipient)
+    return int(found[1]) if found else None

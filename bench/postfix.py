@@ -52,6 +52,9 @@ smtp_connection_cache_destinations = [127.0.0.1]:{sink}
 smtp_connection_reuse_count_limit = 0
 in_flow_delay = 0
 qmgr_message_active_limit = 40000
+queue_run_delay = 20s
+minimal_backoff_time = 60s
+maximal_backoff_time = 60s
 default_process_limit = 100
 header_checks =
 """

@@ -1,43 +1,33 @@
-"""The rows that Postroom writes for its mails, written without it: what the database alone can take."""
+"""The rows that Postroom writes for its mails, written without it: what the database alone can take.
+
+A process of its own, which does nothing else and has the rows ready before the clock starts.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from bench.children import Child
-from bench.served import Postroom
+from bench.children import answer, questions, tidy_when_ended
 
 from postroom_server.store.sqlite import PRAGMAS
 
 _TABLES = ("email", "content", "delivery", "recipient", "event")
-_IN_TRANSACTION = 1000
+IN_TRANSACTION = 1000
 _ID_COLUMNS = {"id", "email_id", "delivery_id", "recipient_id"}
 
 
 class Rows:
-    """A thousand mails' rows, and an empty database with the same schema."""
+    """The rows of the mails in a database, and an empty database with the same schema."""
 
-    def __init__(self, server: Postroom, loader: Child, folder: Path) -> None:
-        self._server = server
-        self._loader = loader
+    def __init__(self, database: str, folder: Path) -> None:
         self._connection = sqlite3.connect(folder / "raw.db", isolation_level=None)
-        self._written = 0
         self._rows: dict[str, list[list[object]]] = {}
         self._ids: dict[str, list[int]] = {}
-
-    def read(self) -> None:
-        """Has Postroom accept the mails, and reads what it wrote."""
-        self._loader.ask(
-            do="batches", target=self._server.target, token=self._server.token, mails=_IN_TRANSACTION,
-            first=9_000_000, per_call=_IN_TRANSACTION, in_flight=1, later=True,
-        )  # fmt: skip
-        source = sqlite3.connect(f"file:{self._server.database}?mode=ro", uri=True)
+        source = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
         for name, value in PRAGMAS.items():
             self._connection.execute(f"PRAGMA {name}={value}")
         for kind in ("table", "index", "trigger"):
@@ -54,10 +44,10 @@ class Rows:
             self._rows[table] = [list(row) for row in found]
         source.close()
 
-    def rate(self, mails: int) -> float:
-        """Mails a second."""
+    def seconds(self, mails: int) -> float:
+        """How long it takes to write so many mails, in transactions of a thousand."""
         spent = 0.0
-        for _ in range(mails // _IN_TRANSACTION):
+        for _ in range(mails // IN_TRANSACTION):
             # Ids grow from mail to mail as in real use; making them is not part of the time.
             step = 1 << 40
             for table, rows in self._rows.items():
@@ -72,18 +62,24 @@ class Rows:
                 self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
             self._connection.execute("COMMIT")
             spent += time.perf_counter() - began
-        return mails / spent
-
-    def close(self) -> None:
-        self._connection.close()
+        return spent
 
 
-@contextlib.contextmanager
-def rows_of(server: Postroom, loader: Child) -> Iterator[Rows]:
+def main() -> None:
+    tidy_when_ended()
     folder = Path(tempfile.mkdtemp(prefix="postroom-bench-raw-"))
-    rows = Rows(server, loader, folder)
     try:
-        yield rows
+        answer("ready")
+        rows: Rows | None = None
+        for asked in questions():
+            if asked["do"] == "read":
+                rows = Rows(asked["database"], folder)
+                answer("ok")
+            elif rows is not None:
+                answer({"seconds": rows.seconds(asked["mails"])})
     finally:
-        rows.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

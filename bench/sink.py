@@ -1,25 +1,20 @@
-"""Where mail ends: a sink of ours that reads every mail, and Debian's smtp-sink, which only counts.
+"""Where mail ends: a sink of ours that compares every mail, and Debian's smtp-sink, which only counts.
 
 Ours proves that nothing was lost, doubled or mixed up. smtp-sink is written in C and takes less of the two
-cores, so rates are taken with it; a comparison always uses one of them for both sides.
+cores; a comparison always uses one of them for all sides.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Protocol, cast
+from typing import Protocol
 
-import uvloop
-from bench import mails
-from bench.children import Child, answer, child, end, free_port, wait_for_port
+from bench.children import Child, child, end, free_port, wait_for_port
 from bench.postfix import Package
 
 
@@ -43,14 +38,26 @@ class VerifyingSink:
         self._process = process
         self.port = int(process.ready)
 
-    def expect(self, count: int, first: int) -> None:
-        self._process.ask(do="expect", count=count, first=first)
+    def expect(self, count: int, first: int, *, more: bool = False, kept: bool = True) -> None:
+        """`more`: beside those that are still expected. `kept`: every mail is compared, not only counted."""
+        self._process.ask(do="expect", count=count, first=first, more=more, kept=kept)
 
-    def wait(self, seconds: float) -> float:
-        found = self._process.ask(do="wait", seconds=seconds)
+    def wait(self, seconds: float, *, first_pass: bool = False) -> float:
+        """`first_pass`: those that are refused when they come first are not waited for."""
+        found = self._process.ask(do="wait", seconds=seconds, first_pass=first_pass)
         if found["problem"]:
             raise RuntimeError(found["problem"])
         return float(found["last"])
+
+    def times(self, first: int, count: int) -> dict[int, float]:
+        """When each of these came (time.perf_counter), of those that came."""
+        told: dict[str, float] = self._process.ask(do="times", first=first, count=count)
+        return {int(number): at for number, at in told.items()}
+
+    def codes(self) -> dict[int, str]:
+        """The verification codes in what came, of mails that were not kept."""
+        told: dict[str, str] = self._process.ask(do="codes")
+        return {int(number): code for number, code in told.items()}
 
 
 class SmtpSink:
@@ -106,8 +113,9 @@ _COUNT = re.compile(rb"mesg=([0-9]+)\r")
 
 
 @contextlib.contextmanager
-def verifying_sink() -> Iterator[VerifyingSink]:
-    with child("sink") as process:
+def verifying_sink(*, refuses: bool = False) -> Iterator[VerifyingSink]:
+    """`refuses`: one mail in twenty, with 451, when it comes first."""
+    with child("sink_process", *(["--refuse"] if refuses else [])) as process:
         yield VerifyingSink(process)
 
 
@@ -118,101 +126,3 @@ def smtp_sink(package: Package) -> Iterator[SmtpSink]:
         yield made
     finally:
         made.close()
-
-
-class _Ledger:
-    """What has come: which numbers, how often something was wrong, when the last one came."""
-
-    def __init__(self) -> None:
-        self.expected = range(0)
-        self.seen: set[int] = set()
-        self.twice: list[int] = []
-        self.wrong = 0
-        self.last = 0.0
-
-    def note(self, recipient: bytes, received: bytes) -> None:
-        number = mails.number_of(recipient, received)
-        if number is None or number not in self.expected:
-            self.wrong += 1
-        elif number in self.seen:
-            self.twice.append(number)
-        else:
-            self.seen.add(number)
-            self.last = time.perf_counter()
-
-    def problem(self) -> str:
-        missing = len(self.expected) - len(self.seen)
-        if not (missing or self.twice or self.wrong):
-            return ""
-        return f"{missing} missing, {len(self.twice)} twice, {self.wrong} wrong of {len(self.expected)}"
-
-
-class _Session(asyncio.Protocol):
-    """Takes everything, answers what came in one piece with one piece."""
-
-    _GREETING = b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 0\r\n"
-
-    def __init__(self, ledger: _Ledger) -> None:
-        self._ledger = ledger
-        self._rest = b""
-        self._in_message = False
-        self._recipient = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(b"220 sink.test\r\n")
-
-    def data_received(self, data: bytes) -> None:
-        data = self._rest + data if self._rest else data
-        answers = []
-        while data:
-            if self._in_message:
-                finish = data.find(b"\r\n.\r\n")
-                if finish < 0:
-                    break
-                self._ledger.note(self._recipient, data[: finish + 2])
-                data = data[finish + 5 :]
-                self._in_message = False
-                answers.append(b"250 2.0.0 taken\r\n")
-                continue
-            line, newline, behind = data.partition(b"\n")
-            if not newline:
-                break
-            data = behind
-            verb = line[:4].upper()
-            if verb == b"RCPT":
-                self._recipient = line.partition(b"<")[2].partition(b">")[0]
-            if verb == b"DATA":
-                self._in_message = True
-                answers.append(b"354 go\r\n")
-            elif verb == b"QUIT":
-                answers.append(b"221 2.0.0 bye\r\n")
-            else:
-                answers.append(self._GREETING if verb == b"EHLO" else b"250 2.1.0 ok\r\n")
-        self._rest = data
-        if answers and not self._transport.is_closing():
-            self._transport.write(b"".join(answers))
-
-
-async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    ledger = _Ledger()
-    server = await loop.create_server(lambda: _Session(ledger), "127.0.0.1", 0, backlog=1000)
-    answer(server.sockets[0].getsockname()[1])
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        asked: dict[str, Any] = json.loads(line)
-        if asked["do"] == "expect":
-            # The sessions keep their ledger: Postroom's connections outlive a round.
-            ledger.__init__()  # type: ignore[misc]
-            ledger.expected = range(asked["first"], asked["first"] + asked["count"])
-            answer("ok")
-            continue
-        until = time.monotonic() + asked["seconds"]
-        while len(ledger.seen) < len(ledger.expected) and time.monotonic() < until:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.3)  # whatever comes twice comes now
-        answer({"problem": ledger.problem(), "last": ledger.last})
-
-
-if __name__ == "__main__":
-    uvloop.run(_serve())

@@ -22,7 +22,7 @@ from typing import Any
 import grpc.aio
 from bench import report
 from bench.figures import Chapter, Figure
-from bench.loader import BATCH
+from bench.grpc_load import BATCH, OPTIONS
 from bench.served import Postroom, postroom
 
 from postroom.v1 import (
@@ -32,11 +32,11 @@ from postroom.v1 import (
     template_service_pb2_grpc,
 )
 from postroom_server.message.mailing import Copy, Mailing, write
-from postroom_server.message.template import CompiledTemplate, Content, Rendered
+from postroom_server.message.percent_template import PercentTemplate
+from postroom_server.message.template import Content, Rendered
 
 _PARTS = ("writing", "accepting")
 _BATCH = 1000
-_OPTIONS = [("grpc.max_send_message_length", 64 << 20), ("grpc.max_receive_message_length", 64 << 20)]
 _SUBJECT = "Your order %order%"
 _ROW = '<tr><td style="padding:4px 8px">{0}</td>\n<td style="text-align:right">%price_{1}%</td></tr>\n'
 _PRICES = 10
@@ -49,7 +49,7 @@ _WORDS = {
 }
 
 
-def _content(words: str) -> Content:
+def content_of(words: str) -> Content:
     """A page whose HTML and text, filled in, are 5 KB together."""
     rows = "".join(_ROW.format(words, row % _PRICES) for row in range(30))
     page = f'<p>Dear %name%,</p>\n<table>\n{rows}</table>\n<p><a href="%link%">Order %order%</a></p>\n'
@@ -57,7 +57,7 @@ def _content(words: str) -> Content:
     return Content(_SUBJECT, page, f"Dear %name%,\n\n{lines}\n%link%\n")
 
 
-def _params(number: int) -> dict[str, str]:
+def params_of(number: int) -> dict[str, str]:
     prices: dict[str, str] = {f"price_{row}": f'{number % 90 + row}.50 "EUR" & tax' for row in range(_PRICES)}
     link = f"https://shop.example/orders?id={number}&lang=en"
     return {**prices, "name": f"O'Brien & Son <{number}>", "link": link, "order": str(number)}
@@ -88,8 +88,8 @@ def writing(rounds: int) -> Chapter:
         "check nothing. The ratio is how many times ours the peer takes.",
     )
     for encoding, words in _WORDS.items():
-        content, params = _content(words), _params(1)
-        template = CompiledTemplate(content)
+        content, params = content_of(words), params_of(1)
+        template = PercentTemplate(content)
         rendered = template.render(params)
         mailing = Mailing(
             subject=None, subject_prefix=None, from_address="shop@bench.test", from_name="Example Shop",
@@ -98,7 +98,7 @@ def writing(rounds: int) -> Chapter:
         copy = Copy("7181920211223.0@bench.test", 1_700_000_000_000, ("reader@example.com",), ())
 
         def ours(
-            mailing: Mailing = mailing, copy: Copy = copy, template: CompiledTemplate = template
+            mailing: Mailing = mailing, copy: Copy = copy, template: PercentTemplate = template
         ) -> bytes:
             return write(mailing, copy, template=template).message
 
@@ -165,8 +165,8 @@ def accepting(rounds: int) -> Chapter:
 async def _accept(server: Postroom, rounds: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     metadata = (("authorization", f"Bearer {server.token}"),)
     answer_type = email_service_pb2.BatchSendEmailsResponse
-    content = _content(_WORDS["quoted-printable"])
-    async with grpc.aio.insecure_channel(server.target, options=_OPTIONS) as channel:
+    content = content_of(_WORDS["quoted-printable"])
+    async with grpc.aio.insecure_channel(server.target, options=OPTIONS) as channel:
         await template_service_pb2_grpc.TemplateServiceStub(channel).CreateTemplate(
             template_service_pb2.CreateTemplateRequest(template=_template(content)), metadata=metadata
         )
@@ -205,12 +205,12 @@ def _template(content: Content) -> template_pb2.Template:
 def _templated(content: Content, number: int, due: int) -> email_service_pb2.SendEmailRequest:
     asked = _request(number, due)
     asked.template.invoke_name = "order"
-    asked.template.params.update(_params(number))
+    asked.template.params.update(params_of(number))
     return asked
 
 
 def _custom(content: Content, number: int, due: int) -> email_service_pb2.SendEmailRequest:
-    asked, params = _request(number, due), _params(number)
+    asked, params = _request(number, due), params_of(number)
     asked.subject = _filled(content.subject, params)
     asked.custom.html = _filled(content.html or "", params, html.escape)
     asked.custom.text = _filled(content.text or "", params)

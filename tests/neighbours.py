@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from postroom.v1 import email_service_pb2, suppression_pb2, template_pb2
+from postroom.v1 import email_service_pb2, member_pb2, suppression_pb2, template_pb2
 from postroom_server.clock import Clock
 from postroom_server.mail.caller import Scope
 from postroom_server.store.models import ALL
@@ -42,15 +42,14 @@ SCOPES = {
     Scope.ADMIN: "TokenService.CreateToken TokenService.ListTokens TokenService.RevokeToken",
 }
 NEEDED = {method: scope for scope, methods in SCOPES.items() for method in methods.split()}
+# A link out of a mail entitles to these, and no token.
+BY_LINK = {"SuppressionService.DescribeUnsubscription", "SuppressionService.Unsubscribe"}
 
 UNSERVED = {
     "TenantService.CreateDkimKey",
     "TenantService.ListDkimKeys",
     "TenantService.DeleteDkimKey",
     "TenantService.EraseAddress",
-    "DirectoryService.BatchUpsertMembers",
-    "DirectoryService.ListMembers",
-    "DirectoryService.BatchDeleteMembers",
 }
 
 
@@ -93,6 +92,11 @@ def template_of(subject: str) -> template_pb2.Template:
 
 
 CUSTOM = email_service_pb2.CustomBody(text="Hello")
+MEMBERS = {
+    "members": [
+        member_pb2.Member(user_id=7007, address="acme-member@example.com", policy_codes=["acme-policy"])
+    ]
+}
 BLOCKED = {"suppressions": [suppression_pb2.Suppression(address="acme-blocked@example.com")]}
 
 
@@ -113,6 +117,7 @@ async def neighbouring(database: str) -> AsyncIterator[Neighbours]:
             ("TemplateService.CreateTemplate", {"template": template}),
             ("TemplateService.Bind", {"biz_key": "ACME_KEY", "invoke_name": "acme-secret"}),
             ("SuppressionService.AddSuppressions", BLOCKED),
+            ("DirectoryService.BatchUpsertMembers", MEMBERS),
         ):
             assert (await served.call(method, made.mine, **fields)).code == "OK"
         sent = await served.call(
@@ -134,7 +139,8 @@ async def neighbouring(database: str) -> AsyncIterator[Neighbours]:
         (made.token_id,) = (row.id for row in tokens.message.tokens)
         made.words = (
             "acme-secret", "acme-reader", "acme-blocked", "acme-subject", "ACME_KEY", "acme-line",
-            "acme.example", str(made.email_id), str(made.server_id), str(made.token_id),
+            "acme-member", "acme-policy", "acme.example",
+            str(made.email_id), str(made.server_id), str(made.token_id),
         )  # fmt: skip
         yield made
 

@@ -82,6 +82,63 @@ def test_a_mistake_is_one_line_that_names_the_setting_and_where_it_was_made(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("", ""),
+        ("https://mail.example.com", "https://mail.example.com"),
+        ("https://mail.example.com/", "https://mail.example.com"),
+        ("https://example.com:8443/mail/out/", "https://example.com:8443/mail/out"),
+        ("https://192.0.2.1", "https://192.0.2.1"),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://127.8.9.1", "http://127.8.9.1"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+        ("https://" + "a" * 392, "https://" + "a" * 392),
+    ],
+)
+def test_links_to_unsubscribe_by_lead_to_a_base_url(url: str, kept: str) -> None:
+    assert load({"unsubscribe_base_url": url}).settings.unsubscribe_base_url == kept
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        ("http://mail.example.com", "must begin with https"),
+        ("http://localhost.example.com", "must begin with https"),
+        ("http://128.0.0.1", "must begin with https"),
+        ("http://[2001:db8::1]", "must begin with https"),
+        ("https://" + "a" * 393, "is not like"),
+        ("https://", "is not like"),
+        ("https:///mail", "is not like"),
+        ("mail.example.com", "is not like"),
+        ("ftp://mail.example.com", "is not like"),
+        ("HTTPS://mail.example.com", "is not like"),
+        ("javascript:alert(1)", "is not like"),
+        ("https://user:secret@mail.example.com", "is not like"),
+        ("https://mail.example.com?x=1", "is not like"),
+        ("https://mail.example.com/#x", "is not like"),
+        ("https://mail.example.com//x", "is not like"),
+        ("https://mail.example.com/%0d%0aBcc", "is not like"),
+        ("https://mail.example.com:0", "is not like"),
+        ("https://mail.example.com:65536", "is not like"),
+        ("https://mail.example.com:port", "is not like"),
+        ("https://mail.example.com> <mailto:a@example.com", "is not like"),
+        ("https://mail.example.com,https://other.example", "is not like"),
+        ('https://mail.example.com/"onclick', "is not like"),
+        ("https://mail.example.com/a b", "is not like"),
+        ("https://mail.example.com\r\nBcc: x@example.com", "is not like"),
+        ("https://mail.example.com\n", "is not like"),
+        ("https://例子.example", "is not like"),
+    ],
+)
+def test_a1_a_base_url_that_could_break_out_of_a_header_or_a_page_is_refused(url: str, part: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"unsubscribe_base_url": url})
+    assert str(caught.value).startswith(f"unsubscribe_base_url (flag): {part}")
+
+
 def test_roles_are_for_postgresql() -> None:
     assert load({"only": "delivery", "database_url": "postgresql://db/postroom"}).settings.only == "delivery"
 

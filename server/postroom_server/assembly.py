@@ -13,19 +13,26 @@ from datetime import timedelta
 
 import structlog
 
-from postroom_server.clock import Clock, SteeredClock
+from postroom_server.clock import Clock, Millis, SteeredClock
 from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
 from postroom_server.delivery.engine import Engine, EngineSettings
+from postroom_server.delivery.expanding import Expanding, ExpandingSettings
 from postroom_server.delivery.held import expire_held_forever
 from postroom_server.delivery.letters import Letters
+from postroom_server.delivery.metrics import DeliveryMetrics
 from postroom_server.delivery.preparing import Preparing, PreparingSettings
+from postroom_server.delivery.queue import QueueWatch
+from postroom_server.delivery.unsubscribing import UnsubscribeLinks
 from postroom_server.delivery.worker import Presence, Rhythm, rescue_all
 from postroom_server.exposition import new_registry, serve_metrics
 from postroom_server.fetch import Fetcher, Rules
+from postroom_server.mail.admission import Admission
+from postroom_server.mail.audience_expansion import AudienceExpansion
 from postroom_server.mail.default_templates.installation import ensure_default_templates
 from postroom_server.mail.housekeeping import Housekeeping
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.recognition import Tokens
+from postroom_server.mail.template_usage import TemplateUsage
 from postroom_server.mail.tenants import ensure_platform
 from postroom_server.rest import gateway_trust, http_settings, serve_rest
 from postroom_server.rpc.access import LineWriter, Write
@@ -37,7 +44,7 @@ from postroom_server.rpc.metrics import Metrics
 from postroom_server.rpc.scope_table import SCOPES
 from postroom_server.rpc.services import Services
 from postroom_server.rpc.stack import stack
-from postroom_server.servicers import Parts, register
+from postroom_server.servicers import Parts, register, unsubscribe_base
 from postroom_server.settings import Settings
 from postroom_server.stopping import stopping_on_signals
 from postroom_server.store.codes import CodeMaker
@@ -47,6 +54,7 @@ from postroom_server.store.opening import Address, OpenDatabase, open_database
 from postroom_server.store.sealing import Sealer
 from postroom_server.store.time import database_now
 from postroom_server.store.unit import Store
+from postroom_server.store.unsubscribe_tokens import UnsubscribeTokens
 
 log = structlog.get_logger()
 
@@ -121,10 +129,13 @@ class _Server:
         if isinstance(self._clock, SteeredClock):
             self._clock.steer(await store.read(database_now), self._clock.monotonic())
         await store.write(ensure_platform, self._clock.now())
-        mint, presence = await self._join(store)
+        metrics = DeliveryMetrics(registry)
+        mint, presence = await self._join(store, metrics)
         await store.write(ensure_default_templates, self._clock, mint)
         endpoints = Endpoints(Sealer(database.key), _smtp_settings(settings))
-        letters = Letters(store, self._memory, CodeMaker(database.key))
+        base = unsubscribe_base(settings)
+        links = UnsubscribeLinks(base, UnsubscribeTokens(database.key)) if base else None
+        letters = Letters(store, self._memory, CodeMaker(database.key), links)
         owner = presence.number if presence else 0
         engine = Engine(
             store,
@@ -142,8 +153,21 @@ class _Server:
             due_now=database_now if presence else self._clock.now,
             still_ours=presence.check_ours if presence else lambda: None,
             is_believed=presence.is_alive if presence else lambda: True,
+            metrics=metrics,
         )
         url_rules = _url_rules(settings)
+        steps = self._audience_steps(mint, database_now if presence else self._clock.now)
+        expanding = Expanding(
+            store,
+            steps,
+            settings=ExpandingSettings(poll_seconds=settings.poll_ms / 1000),
+            on_ready=engine.wake,
+        )
+
+        def prepared() -> None:
+            engine.wake()
+            expanding.wake()
+
         preparing = Preparing(
             store,
             Fetcher(
@@ -158,7 +182,7 @@ class _Server:
                 poll_seconds=settings.poll_ms / 1000,
             ),
             due_now=database_now if presence else self._clock.now,
-            on_ready=engine.wake,
+            on_ready=prepared,
         )
         tokens = Tokens(store, self._clock)
         self._ending.push_async_callback(tokens.close)
@@ -185,23 +209,36 @@ class _Server:
                 letters=letters,
                 url_rules=url_rules,
                 preparing=preparing,
+                expanding=expanding,
                 endpoints=endpoints,
                 tokens=tokens,
                 engine=engine,
                 owner=owner,
+                registry=registry,
+                usage=TemplateUsage() if settings.template_guard_days else None,
             ),
         )
+        if presence:
+            # Before the engine starts, so that it goes on beating while the engine drains.
+            self._beat(presence, mint, engine)
         if settings.only in ("", "delivery"):
             if presence is None:
-                await rescue_all(store, mint, self._clock, None)
+                await rescue_all(store, mint, self._clock, None, metrics.rescued)
+                await store.write(steps.resume)
             await engine.start()
             self._ending.push_async_callback(engine.drain, settings.drain_seconds)
             await preparing.start()
             self._ending.push_async_callback(preparing.stop)
-        if presence:
-            self._beat(presence, mint, engine)
+            await expanding.start()
+            self._ending.push_async_callback(expanding.stop)
+            queue = QueueWatch(store, database_now if presence else self._clock.now)
+            self._beside("queue", queue.run())
+            metrics.watch(lambda: engine.in_hand, engine.breakers, lambda: queue.waiting)
         self._beside("held", expire_held_forever(store, self._clock))
-        self._beside("housekeeping", Housekeeping(store, self._clock, Limits(**settings.limits())).run())
+        housekeeping = Housekeeping(
+            store, self._clock, Limits(**settings.limits()), guard_days=settings.template_guard_days
+        )
+        self._beside("housekeeping", housekeeping.run())
         channel = LocalChannel(services)
         self._ending.push_async_callback(channel.close)
         grpc_port = await self._listen(services, listener_settings, store) if serves_grpc else 0
@@ -210,6 +247,8 @@ class _Server:
             rest = await serve_rest(settings, http, channel, registry, clock=self._clock, is_remote=False)
             self._ending.push_async_callback(rest.drain, self._drain_limit)
             http_port = rest.port
+        # What began last ends first: nothing new is leased while callers are still waited for.
+        self._ending.callback(engine.stop_leasing)
         return Running(settings, store, channel, engine, grpc_port, http_port)
 
     @property
@@ -230,17 +269,22 @@ class _Server:
             connections=settings.database_connections,
         )
 
-    async def _join(self, store: Store) -> tuple[IdMint, Presence | None]:
+    async def _join(self, store: Store, metrics: DeliveryMetrics) -> tuple[IdMint, Presence | None]:
         """On PostgreSQL this process is one of many and takes a number; on SQLite it is alone."""
         if Address(self._settings.database_url).sqlite_path is not None:
             return IdMint(self._clock), None
         settings = self._settings
-        presence = Presence(store, self._clock, Rhythm(settings.beat_seconds, settings.dead_after_seconds))
+        presence = Presence(
+            store,
+            self._clock,
+            Rhythm(settings.beat_seconds, settings.dead_after_seconds),
+            on_rescued=metrics.rescued,
+        )
         number = await presence.claim()
         mint = IdMint(self._clock, node=number, may_mint=presence.is_alive)
         self._ending.push_async_callback(presence.leave, mint)
         # Should an earlier bearer of the number have left anything, then nobody else would find it.
-        await rescue_all(store, mint, self._clock, number)
+        await rescue_all(store, mint, self._clock, number, metrics.rescued)
         return mint, presence
 
     def _beat(self, presence: Presence, mint: IdMint, engine: Engine) -> None:
@@ -266,6 +310,20 @@ class _Server:
             await asyncio.wait([task])
 
         self._ending.push_async_callback(stop)
+
+    def _audience_steps(self, mint: IdMint, due_now: Callable[[], Millis]) -> AudienceExpansion:
+        settings = self._settings
+        limits = Limits(**settings.limits())
+        path = Address(settings.database_url).sqlite_path
+        return AudienceExpansion(
+            self._clock,
+            mint,
+            self._memory,
+            Admission(self._clock, limits, data_folder=path.parent if path is not None else None),
+            limits,
+            due_now=due_now,
+            unsubscribe=unsubscribe_base(settings),
+        )
 
     async def _listen(self, services: Services, settings: ListenerSettings, store: Store) -> int:
         probe = functools.partial(store.read, read_generation)

@@ -25,6 +25,8 @@ NAMES = (
     "before_settle",
     "inside_settle",
     "during_rescue",
+    "before_expansion_commit",
+    "after_expansion_commit",
 )
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 _FAIL = "fail"

@@ -25,6 +25,7 @@ from postroom_server.gateway.pages import Pages
 from postroom_server.gateway.proxies import TrustedProxies
 from postroom_server.gateway.sendcloud import SendCloud, SendCloudSettings
 from postroom_server.gateway.serving import HttpListener, HttpSettings
+from postroom_server.gateway.unsubscribe import PREFIX, UnsubscribePages
 from postroom_server.rpc.certificates import read_pair
 from postroom_server.rpc.endpoint import ConfigurationError, check_address, is_private
 from postroom_server.settings import Settings
@@ -93,6 +94,7 @@ def _dialects(settings: Settings, backend: Backend, clock: Clock) -> dict[str, D
     return {
         "api": AngusGm(backend, angusgm_settings, clock),
         "apiv2": SendCloud(backend, sendcloud_settings, clock),
+        PREFIX: UnsubscribePages(backend),
     }
 
 

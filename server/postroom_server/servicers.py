@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+import prometheus_client
+
 from postroom.v1 import (
     directory_service_pb2_grpc,
     email_service_pb2_grpc,
@@ -19,6 +21,7 @@ from postroom.v1 import (
 from postroom_server.clock import Clock
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.engine import Engine
+from postroom_server.delivery.expanding import Expanding
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.preparing import Preparing
 from postroom_server.delivery.trial import Trial
@@ -33,6 +36,8 @@ from postroom_server.mail.codes import CodeChecks
 from postroom_server.mail.cursor import Cursors
 from postroom_server.mail.events import Events
 from postroom_server.mail.limits import Limits
+from postroom_server.mail.member_list import MemberList
+from postroom_server.mail.members import Members
 from postroom_server.mail.page_token import PageTokens
 from postroom_server.mail.recipients import Recipients
 from postroom_server.mail.recognition import Tokens
@@ -44,31 +49,37 @@ from postroom_server.mail.server_test import ServerTest
 from postroom_server.mail.servers import BreakerFacts, Servers
 from postroom_server.mail.suppression_list import SuppressionList
 from postroom_server.mail.suppressions import Suppressions
+from postroom_server.mail.template_guard import PublishingGuard
 from postroom_server.mail.template_list import TemplateList
 from postroom_server.mail.template_review import Reviews
+from postroom_server.mail.template_usage import TemplateUsage
 from postroom_server.mail.template_versions import TemplateVersions
 from postroom_server.mail.templates import Templates
 from postroom_server.mail.tenant_list import TenantList
 from postroom_server.mail.tenants import Tenants, TenantSettings
 from postroom_server.mail.token_list import TokenList
+from postroom_server.mail.unsubscribing import Unsubscribing
+from postroom_server.message.unsubscribe import UnsubscribeBase
 from postroom_server.refusals import Refusal
+from postroom_server.rpc.directory_servicer import DirectoryServicer
 from postroom_server.rpc.email_repairs import Repairing
 from postroom_server.rpc.email_sends import Sending
 from postroom_server.rpc.email_servicer import EmailServicer, Reading
 from postroom_server.rpc.event_stream import Bell, EventStream
 from postroom_server.rpc.mail_server_servicer import MailServerServicer
+from postroom_server.rpc.metrics import unsubscribed_counter
 from postroom_server.rpc.services import Services
 from postroom_server.rpc.suppression_servicer import SuppressionServicer
 from postroom_server.rpc.template_servicer import TemplateServicer, TemplateUses
 from postroom_server.rpc.tenant_servicer import TenantServicer
 from postroom_server.rpc.token_servicer import TokenServicer
-from postroom_server.rpc.unserved import UnservedDirectory
 from postroom_server.settings import Settings
 from postroom_server.store.codes import CodeMaker
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Memory
 from postroom_server.store.opening import Address, OpenDatabase
 from postroom_server.store.sealing import Sealer
+from postroom_server.store.unsubscribe_tokens import UnsubscribeTokens
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,10 +94,13 @@ class Parts:
     letters: Letters
     url_rules: Rules
     preparing: Preparing
+    expanding: Expanding
     endpoints: Endpoints
     tokens: Tokens
     engine: Engine
     owner: int  # of leases made here
+    registry: prometheus_client.CollectorRegistry
+    usage: TemplateUsage | None  # None: templates are not guarded
 
     @property
     def limits(self) -> Limits:
@@ -99,6 +113,21 @@ class Parts:
     @property
     def pages(self) -> PageTokens:
         return PageTokens(self.database.key.derive("page-tokens"))
+
+    @property
+    def guard(self) -> PublishingGuard | None:
+        if self.usage is None:
+            return None
+        return PublishingGuard(self.clock, self.memory, self.settings.template_guard_days)
+
+    @property
+    def unsubscribe_base(self) -> UnsubscribeBase | None:
+        return unsubscribe_base(self.settings)
+
+
+def unsubscribe_base(settings: Settings) -> UnsubscribeBase | None:
+    """Where links to unsubscribe by lead, when that is set."""
+    return UnsubscribeBase(settings.unsubscribe_base_url) if settings.unsubscribe_base_url else None
 
 
 def register(services: Services, parts: Parts) -> None:
@@ -115,10 +144,19 @@ def register(services: Services, parts: Parts) -> None:
         token_service_pb2_grpc.add_TokenServiceServicer_to_server,
         TokenServicer(store, clock, mint, TokenList(pages)),
     )
-    services.add(directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server, UnservedDirectory())
+    services.add(
+        directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server,
+        DirectoryServicer(store, Members(clock, mint), MemberList(pages)),
+    )
     services.add(
         suppression_service_pb2_grpc.add_SuppressionServiceServicer_to_server,
-        SuppressionServicer(store, Suppressions(clock, mint), SuppressionList(pages)),
+        SuppressionServicer(
+            store,
+            Suppressions(clock, mint),
+            SuppressionList(pages),
+            Unsubscribing(clock, mint, UnsubscribeTokens(parts.database.key)),
+            unsubscribed_counter(parts.registry),
+        ),
     )
 
 
@@ -135,6 +173,8 @@ def _email(parts: Parts) -> EmailServicer:
         code_key_id=parts.database.key.key_id,
         url_rules=parts.url_rules,
         cc_every_copy=parts.settings.cc_every_copy,
+        unsubscribe=parts.unsubscribe_base,
+        usage=parts.usage,
     )
     bell = Bell()
     loop = asyncio.get_running_loop()
@@ -147,12 +187,16 @@ def _email(parts: Parts) -> EmailServicer:
     def on_accepted(outcomes: Sequence[Accepted | Refusal]) -> None:
         reach("after_accept_commit")
         fresh = [outcome for outcome in outcomes if isinstance(outcome, Accepted) and outcome.due is not None]
+        if parts.usage is not None:
+            parts.usage.remember([one for outcome in fresh for one in outcome.noticed])
         # What is due later than the engine's next look does not disturb it now.
         soon = clock.now() + parts.settings.poll_ms
         if any(outcome.due <= soon for outcome in fresh if outcome.due is not None):
             parts.engine.wake()
         if any(outcome.fetches for outcome in fresh):
             parts.preparing.wake()
+        if any(outcome.expands for outcome in fresh):
+            parts.expanding.wake()
         loop.call_soon_threadsafe(bell.ring)
 
     events = Events(Cursors(parts.database.stream_epoch))
@@ -184,12 +228,13 @@ def _template(parts: Parts) -> TemplateServicer:
     return TemplateServicer(
         parts.database.store,
         TemplateUses(
-            templates=Templates(clock, mint, limits, parts.tenant_settings),
+            templates=Templates(clock, mint, limits, parts.tenant_settings, parts.guard),
             templates_listed=TemplateList(pages),
-            versions=TemplateVersions(clock, mint, pages, parts.tenant_settings),
-            reviews=Reviews(clock, parts.tenant_settings),
+            versions=TemplateVersions(clock, mint, pages, parts.tenant_settings, parts.guard),
+            reviews=Reviews(clock, parts.tenant_settings, parts.guard),
             bindings=Bindings(clock, mint, pages),
-            rendering=Rendering(parts.memory, limits, parts.tenant_settings),
+            rendering=Rendering(parts.memory, limits, parts.tenant_settings, parts.unsubscribe_base),
+            memory=parts.memory,
         ),
     )
 

@@ -21,6 +21,13 @@ _HOST_NAME = re.compile(
 
 _ADDRESS_LITERAL = re.compile(r"\[(?:IPv6:)?[0-9A-Fa-f.:]{2,45}\]")  # RFC 5321 §4.1.3
 _GATEWAY_TOKEN = re.compile(r"[!-~]{16,256}")
+# What stands as it is between the angle brackets of a header, and in a page: no space, comma or quote.
+_BASE_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+    r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._~-]+)*)/?"
+)
+# With the longest token a link still fits on one line of a header (RFC 5322 §2.1.1: 998 characters).
+_BASE_URL_CHARACTERS = 400
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -28,6 +35,15 @@ def _host_name() -> str:
     """This machine's full name where it is fit for EHLO, else `localhost`."""
     name = socket.getfqdn()
     return name if _HOST_NAME.fullmatch(name) else "localhost"
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -110,8 +126,20 @@ class Settings(BaseSettings):
     review_mode: Literal["auto", "manual"] = Field(
         "auto", description="Whether new template versions are approved at once, where a tenant says nothing."
     )
+    template_guard_days: Annotated[int, Field(ge=0, le=366)] = Field(
+        30,
+        description="How many days back a new template version is compared with what callers sent: one that "
+        "would refuse it is refused, unless its author insists. The same in all processes. 0: never.",
+    )
     default_language: str = Field(
         "en", description="The language of templates for mail that asks for none and whose tenant has none."
+    )
+
+    unsubscribe_base_url: str = Field(
+        "",
+        description="Where readers reach the gateway, such as `https://mail.example.com`: mail by templates "
+        "of the kind BATCH then carries links to unsubscribe by. `https`, but for loopback; the same in all "
+        "processes. Empty: no links.",
     )
 
     helo_name: str = Field(
@@ -228,6 +256,21 @@ class Settings(BaseSettings):
         if not _HOST_NAME.fullmatch(value) and not _ADDRESS_LITERAL.fullmatch(value):
             raise ValueError("is neither a host name nor an address literal such as [192.0.2.1]")
         return value
+
+    @field_validator("unsubscribe_base_url")
+    @classmethod
+    def _fit_for_links(cls, value: str) -> str:
+        if not value:
+            return value
+        found = _BASE_URL.fullmatch(value)
+        if found is None or len(value) > _BASE_URL_CHARACTERS or not 0 < int(found["port"] or 1) < 65536:
+            raise ValueError(
+                "is not like https://mail.example.com or https://example.com/mail: letters, digits and ._~- "
+                f"in its path, no query, at most {_BASE_URL_CHARACTERS} characters"
+            )
+        if found["scheme"] == "http" and not _is_loopback(found["host"]):
+            raise ValueError("must begin with https: mail programs post to nothing else")
+        return value.rstrip("/")
 
     @field_validator("only", mode="before")
     @classmethod

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from peers.canned_server import CannedServer, Postroom
-from postroom.v1 import attempt_pb2, email_pb2, recipient_pb2
+from postroom.v1 import attempt_pb2, audience_pb2, email_pb2, recipient_pb2
 from postroom.v1.email_service_pb2 import GetEmailResponse, ListEmailsResponse
 
 NOON = Timestamp(seconds=int(datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()))
@@ -143,3 +143,33 @@ def test_emails_are_listed_by_filters(postroom: Postroom, server: CannedServer) 
     assert result.stdout.splitlines()[1].split()[:2] == ["42", "FAILURE"]
     assert "a@x.test +1" in result.stdout
     assert result.stderr == "1 of 10000+\n"
+
+
+def _to_audience(**progress: object) -> email_pb2.Email:
+    shown = email_pb2.Email()
+    shown.CopyFrom(EMAIL)
+    shown.ClearField("to")
+    shown.audience.type = audience_pb2.AUDIENCE_TYPE_POLICY
+    shown.audience.object_ids.extend([7, 8])
+    shown.audience.policy_codes.extend(["VIP", "OLD", "A", "B"])
+    shown.audience_progress.CopyFrom(audience_pb2.AudienceProgress(**progress))  # type: ignore[arg-type]
+    return shown
+
+
+def test_an_audience_is_shown_with_its_progress(postroom: Postroom, server: CannedServer) -> None:
+    server.answers["GetEmail"] = GetEmailResponse(email=_to_audience(found=500, queued=500, done=20))
+    result = postroom("email", "show", "42")
+    assert "POLICY 7, 8, VIP, OLD, A and 1 more" in result.stdout
+    assert "500 found so far, 20 settled" in result.stdout
+    complete = _to_audience(
+        found=501, done=501, complete=True, unknown_object_ids=[8], unknown_policy_codes=["OLD"]
+    )
+    server.answers["GetEmail"] = GetEmailResponse(email=complete)
+    assert "501 found, 501 settled, nobody in 8, OLD" in postroom("email", "show", "42").stdout
+
+
+def test_a_list_names_the_audience_in_the_place_of_addresses(
+    postroom: Postroom, server: CannedServer
+) -> None:
+    server.answers["ListEmails"] = ListEmailsResponse(emails=[_to_audience()], total_size=1)
+    assert "POLICY 7, 8, VIP, OLD, A and 1 more +1" in postroom("email", "list").stdout

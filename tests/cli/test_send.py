@@ -91,6 +91,23 @@ def test_options_become_the_request(
     assert server.metadata[0]["authorization"] == "Bearer secret"
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("ALL", {"type": "AUDIENCE_TYPE_ALL"}),
+        ("tenant", {"type": "AUDIENCE_TYPE_TENANT"}),
+        ("DEPT:10, 11,", {"type": "AUDIENCE_TYPE_DEPT", "objectIds": ["10", "11"]}),
+        ("policy:VIP,7", {"type": "AUDIENCE_TYPE_POLICY", "policyCodes": ["VIP", "7"]}),
+        ("TO_POLICY:A:B", {"type": "AUDIENCE_TYPE_TO_POLICY", "policyCodes": ["A:B"]}),
+    ],
+)
+def test_an_audience_is_a_type_and_whom_it_names(
+    text: str, wanted: dict[str, object], postroom: Postroom, server: CannedServer
+) -> None:
+    assert postroom("send", "--audience", text, "--subject", "s", "--text", "x").exit_code == 0
+    assert MessageToDict(server.asked("SendEmail").audience) == wanted
+
+
 def test_bodies_come_from_files_and_standard_input(postroom: Postroom, server: CannedServer) -> None:
     Path("body.html").write_text("<p>你好</p>\n", encoding="utf-8")
     result = postroom(
@@ -142,6 +159,11 @@ def test_a_time_to_send_is_counted_from_now(
     [
         [],
         ["--to", "a@x.test"],
+        ["--text", "x"],
+        ["--to", "a@x.test", "--audience", "ALL", "--text", "x"],
+        ["--audience", "EVERYBODY", "--text", "x"],
+        ["--audience", "", "--text", "x"],
+        ["--audience", "DEPT:ten", "--text", "x"],
         ["--to", "a@x.test", "--text", "x", "--template", "t"],
         ["--to", "a@x.test", "--text", "x", "--param", "a=b"],
         ["--to", "a@x.test", "--template", "t", "--param", "novalue"],

@@ -14,7 +14,7 @@ from postroom.v1.template_service_pb2 import (
     ListTemplatesResponse,
     UpdateTemplateResponse,
 )
-from postroom_server.refusals import Reason, Refusal
+from postroom_server.refusals import Reason, Refusal, Violation
 from postroom_server.rpc.status import of_refusal
 
 KNOWN = Template(
@@ -97,3 +97,39 @@ def test_templates_are_listed_and_shown(postroom: Postroom) -> None:
     shown = postroom("template", "show", "welcome").stdout
     assert "旧" in shown
     assert "kept" in shown
+
+
+def test_a_version_that_would_break_callers_says_what_and_how_to_insist(
+    postroom: Postroom, server: CannedServer
+) -> None:
+    broken = Refusal(
+        Reason.TEMPLATE_BREAKING_CHANGE,
+        "version 4 of welcome would break what callers sent",
+        violations=[
+            Violation("template.params.order", "has no value; sent by shop (app=web)"),
+            Violation("language", "is a language that is not there any more; sent by till"),
+        ],
+    )
+    server.answers["UpdateTemplate"] = of_refusal(broken)
+    result = postroom("template", "put", "welcome", "--subject", "s", "--text", "%order%", "--bind", "W")
+    assert (result.stdout, result.exit_code) == ("", 1)
+    assert result.stderr == (
+        "postroom: TEMPLATE_BREAKING_CHANGE: version 4 of welcome would break what callers sent\n"
+        "  template.params.order: has no value; sent by shop (app=web)\n"
+        "  language: is a language that is not there any more; sent by till\n"
+        "  --allow-breaking publishes it all the same\n"
+    )
+    assert [name for name, _ in server.requests] == ["GetTemplate", "UpdateTemplate"]
+    assert not server.asked("UpdateTemplate").allow_breaking
+
+
+def test_who_insists_says_so(postroom: Postroom, server: CannedServer) -> None:
+    result = postroom("template", "put", "welcome", "--subject", "s", "--text", "x", "--allow-breaking")
+    assert result.stdout == "welcome version 4 PENDING\n"
+    assert server.asked("UpdateTemplate").allow_breaking
+
+
+def test_other_refusals_have_no_such_hint(postroom: Postroom, server: CannedServer) -> None:
+    server.answers["UpdateTemplate"] = of_refusal(Refusal(Reason.VERSION_MISMATCH, "somebody was faster"))
+    result = postroom("template", "put", "welcome", "--subject", "s", "--text", "x")
+    assert result.stderr == "postroom: VERSION_MISMATCH: somebody was faster\n"

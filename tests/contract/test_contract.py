@@ -40,11 +40,16 @@ METHODS = {
     " RenderTemplate Bind Unbind ListBindings",
     "MailServerService": "CreateMailServer GetMailServer ListMailServers UpdateMailServer DeleteMailServer",
     "DirectoryService": "BatchUpsertMembers ListMembers BatchDeleteMembers",
-    "SuppressionService": "AddSuppressions ListSuppressions RemoveSuppressions",
+    "SuppressionService": "AddSuppressions ListSuppressions RemoveSuppressions DescribeUnsubscription"
+    " Unsubscribe",
     "TenantService": "CreateTenant GetTenant ListTenants UpdateTenant CreateDkimKey ListDkimKeys"
     " DeleteDkimKey EraseAddress",
     "TokenService": "CreateToken ListTokens RevokeToken",
 }
+
+
+# A link out of a mail entitles to these, and no token.
+BY_LINK = ("SuppressionService.DescribeUnsubscription", "SuppressionService.Unsubscribe")
 
 
 def proto_files() -> list[FileDescriptor]:
@@ -106,6 +111,7 @@ def test_every_method_says_which_scope_it_needs(tmp_path: Path) -> None:
     comments = comments_of_methods(tmp_path)
 
     assert len(comments) == sum(len(methods.split()) for methods in METHODS.values())
+    assert ["No scope" in comments.pop(method) for method in BY_LINK] == [True, True]
     for method, comment in comments.items():
         named = re.search(r"Scope\s+`([a-z_.]+)`", comment)
         assert named, f"{method} names no scope"

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from delivery.values import middle, server
 from fakes import ManualClock
 from peers.smtp_peer import SmtpPeer
@@ -14,6 +16,7 @@ from postroom_server.delivery.breaker import BreakerState
 from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.line import Job
+from postroom_server.delivery.metrics import DeliveryMetrics
 from postroom_server.delivery.transmission import Transmission
 from postroom_server.delivery.verdict import Outcome
 from postroom_server.refusals import Reason, Refusal
@@ -35,6 +38,7 @@ class Marks:
 class World:
     def __init__(self) -> None:
         self.clock = ManualClock()
+        self.registry = CollectorRegistry()
         self.marks = Marks()
         self.reported: list[Settlement] = []
         self.transmission = Transmission(
@@ -42,6 +46,7 @@ class World:
             Letters(self.marks, Memory(), None),  # type: ignore[arg-type]
             Endpoints(None, SmtpSettings()),  # type: ignore[arg-type]
             self.clock, owner=1, server_slots=4, report=self._heard, uniform=middle,
+            metrics=DeliveryMetrics(self.registry),
         )  # fmt: skip
         self._news = asyncio.Event()
 

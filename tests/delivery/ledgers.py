@@ -7,7 +7,8 @@ from typing import Any
 from fakes import NOON
 from postroom_server.delivery.lease import Turns, lease
 from postroom_server.delivery.leased import Leased
-from postroom_server.store.models import Attempt, Delivery, Email, Event, Lane, Recipient
+from postroom_server.store.models import Attempt, Content, Delivery, Email, Event, Lane, Recipient
+from postroom_server.store.statement import insert
 from stored_mail import put_email
 
 IDLE = dict.fromkeys(Lane, 0)
@@ -47,3 +48,33 @@ def attempts(email_id: int) -> list[dict[str, Any]]:
 
 def kinds(email_id: int) -> list[str]:
     return [row.kind for row in Event.select().where(Event.email_id == email_id).order_by(Event.id)]
+
+
+def put_many(counts: dict[int, int], *, lane: int = 1, run_at: int = NOON) -> None:
+    """So many emails of each tenant, all rows in a few statements."""
+    template = put_email(tenant_id=0, delivery={"state": "DONE"})
+    email = Email.select().where(Email.id == template).tuples().get()
+    content = Content.select().where(Content.email_id == template).tuples().get()
+    (sent,) = Delivery.select().where(Delivery.email_id == template).dicts()
+    recipient = Recipient.select().where(Recipient.email_id == template).dicts().get()
+    ids = [(tenant, n) for tenant, count in counts.items() for n in range(count)]
+    rows = [(tenant, 10_000_000 + place) for place, (tenant, _) in enumerate(ids)]
+    insert(Email).many([(id_, tenant, *email[2:]) for tenant, id_ in rows])
+    insert(Content).many([(id_, tenant, *content[2:]) for tenant, id_ in rows])
+    insert(Delivery).many(
+        [
+            tuple(
+                {
+                    **sent, "id": id_, "tenant_id": tenant, "email_id": id_, "lane": lane,
+                    "run_at": run_at, "state": "READY",
+                }.values()
+            )
+            for tenant, id_ in rows
+        ]
+    )  # fmt: skip
+    insert(Recipient).many(
+        [
+            tuple({**recipient, "id": id_, "tenant_id": tenant, "email_id": id_, "delivery_id": id_}.values())
+            for tenant, id_ in rows
+        ]
+    )

@@ -7,7 +7,7 @@ import pytest
 from delivery.ledgers import delivery, put_and_take, take
 from fakes import NOON
 from postroom_server.clock import HOUR, MINUTE, SECOND
-from postroom_server.delivery.astray import Moment, give_back_unheard, keep_pace
+from postroom_server.delivery.astray import Moment, bring_forward, give_back_unheard, keep_pace
 from postroom_server.delivery.lease import lease_email
 from postroom_server.store.unit import Store
 from stored_mail import deliveries_of, put_email
@@ -62,3 +62,25 @@ async def test_a_clock_that_goes_on_or_ahead_moves_nothing(store: Store, ahead: 
     await store.write(keep_pace, Moment(NOON, 100.0), Moment(NOON + ahead, 130.0))
     (row,) = await store.read(deliveries_of, email_id)
     assert row.run_at == NOON + 4 * HOUR
+
+
+async def test_mail_stamped_by_who_has_not_heard_yet_that_the_clock_was_set_back_is_due_now(
+    store: Store,
+) -> None:
+    def put() -> list[int]:
+        ahead, put_off = NOON + HOUR, NOON + HOUR + MINUTE
+        return [
+            put_email(accept_time=ahead, delivery={"run_at": ahead, "date_time": ahead}),
+            put_email(accept_time=ahead, delivery={"run_at": put_off, "date_time": ahead}),
+            put_email(accept_time=NOON, delivery={"run_at": ahead, "date_time": ahead}),
+        ]
+
+    stamped, put_off, scheduled = await store.write(put)
+    await store.write(bring_forward, NOON)
+    run_at = [(await store.read(deliveries_of, id_))[0].run_at for id_ in (stamped, put_off, scheduled)]
+    assert run_at == [NOON, NOON + HOUR + MINUTE, NOON + HOUR]
+
+
+async def test_a_clock_that_was_set_back_is_told_of(store: Store) -> None:
+    assert await store.write(keep_pace, Moment(NOON, 100.0), Moment(NOON - HOUR, 100.0))
+    assert not await store.write(keep_pace, Moment(NOON, 100.0), Moment(NOON, 100.0))

@@ -14,7 +14,7 @@ from postroom_server.delivery.held_back import hard_refusals
 from postroom_server.delivery.lease import lease_email
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.settle import settle
-from postroom_server.delivery.verdict import judge
+from postroom_server.delivery.verdict import Verdict, judge
 from postroom_server.smtp import Level, Phase, Reply, Transaction
 from postroom_server.store import suppressed
 from postroom_server.store.ids import IdMint
@@ -111,6 +111,10 @@ def refused(*answers: Reply | int | None) -> Transaction:
     return ended(Phase.RCPT, Level.RECIPIENT, replies(*answers))
 
 
+def judged(transaction: Transaction) -> Verdict:
+    return judge(leased(), transaction, now=NOON, uniform=middle)
+
+
 @pytest.mark.parametrize(
     ("answer", "lists"),
     [
@@ -127,7 +131,7 @@ def refused(*answers: Reply | int | None) -> Transaction:
     ],
 )
 def test_only_the_hard_refusals_of_an_address_list_it(answer: Reply | None, lists: bool) -> None:
-    found = hard_refusals(leased(), refused(answer), {1})
+    found = hard_refusals(leased(), judged(refused(answer)), refused(answer), {1})
     entry = Entry(1, "r1@example.com", SuppressionReason.REFUSED, 1)
     assert found == ([entry] if lists else [])
 
@@ -135,7 +139,16 @@ def test_only_the_hard_refusals_of_an_address_list_it(answer: Reply | None, list
 def test_what_is_said_of_the_message_lists_nobody() -> None:
     at_mail = ended(Phase.MAIL, Level.MESSAGE, (None,), reply(550, "5.1.1"))
     at_dot = ended(Phase.DOT, Level.MESSAGE, replies(250), reply(550, "5.1.1"))
-    assert [hard_refusals(leased(), one, {1}) for one in (at_mail, at_dot, None)] == [[], [], []]
+    found = [hard_refusals(leased(), judged(one), one, {1}) for one in (at_mail, at_dot)]
+    assert found == [[], []]
+    assert hard_refusals(leased(), judged(at_dot), None, {1}) == []
+
+
+def test_whom_nobody_has_refused_is_not_listed() -> None:
+    answers = replies(reply(550, "5.1.1"), 421)
+    lost = ended(Phase.RCPT, Level.CONNECTION, answers, reply(421))
+    two = leased(2)
+    assert hard_refusals(two, judge(two, lost, now=NOON, uniform=middle), lost, {1, 2}) == []
 
 
 async def settled(store: Store, one: Leased, transaction: Transaction, owner: int = 1) -> list[Settlement]:

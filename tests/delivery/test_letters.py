@@ -11,18 +11,22 @@ import pytest
 
 from delivery.values import MAILING, email, leased
 from postroom_server.delivery.letters import Letters
-from postroom_server.message.template import CompiledTemplate, Content
+from postroom_server.message.liquid.template import LiquidTemplate
+from postroom_server.message.percent_template import PercentTemplate
+from postroom_server.message.template import Content
 from postroom_server.store.known import Memory
 
 
 class Shelf(Memory):
-    """A memory that holds template version 7 and asks nobody."""
+    """A memory that holds template version 7, a slow one as version 9, and asks nobody."""
 
     def kept_version(self, version_id: int) -> Any:
-        template = CompiledTemplate(Content("Hi", "<p>Hello <b>you</b></p>"))
-        return (
-            types.SimpleNamespace(variants={"": template}, default_language="") if version_id == 7 else None
-        )
+        slow = LiquidTemplate(Content("Hi", "<p>{% for i in (1..600) %}{{ i }}{% endfor %}</p>"))
+        slow.check({})
+        templates = {7: PercentTemplate(Content("Hi", "<p>Hello <b>you</b></p>")), 9: slow}
+        if version_id not in templates:
+            return None
+        return types.SimpleNamespace(variants={"": templates[version_id]}, default_language="")
 
 
 def letters() -> Letters:
@@ -35,6 +39,7 @@ def letters() -> Letters:
         ({}, True),
         ({"template_version_id": 7}, True),
         ({"template_version_id": 8}, False),
+        ({"template_version_id": 9}, False),
         ({"has_files": True}, False),
         ({"has_files": True, "template_version_id": 7}, False),
         ({"mailing": dataclasses.replace(MAILING, html="h" * 32_768, text="t" * 32_768)}, True),
@@ -50,7 +55,7 @@ def test_an_email_that_is_not_at_hand_is_our_mistake_and_not_a_mail_without_its_
         letters().write(leased(email=email(template_version_id=8)))
 
 
-@pytest.mark.parametrize("version", [None, 7])
+@pytest.mark.parametrize("version", [None, 7, 9])
 async def test_a_letter_has_the_same_bytes_whenever_it_is_written(version: int | None) -> None:
     one = leased(2, email=email(template_version_id=version))
     there = letters()

@@ -36,6 +36,11 @@ def tried(one: Job, *server_ids: int) -> Job:
     return one
 
 
+def again(one: Job) -> Job:
+    """The same at another attempt."""
+    return Job(dataclasses.replace(one.leased, tries=1), one.servers)
+
+
 def test_the_lowest_priority_comes_first() -> None:
     assert chosen(Lines(4), job(server(1, priority=2), server(2, priority=1))) == 2
 
@@ -94,6 +99,14 @@ def test_a_half_open_server_gets_one_probe_though_another_would_do() -> None:
     assert chosen(lines, job(first, second), LATER) == 2
     line.breaker.record(DELIVERED, LATER, LATER)
     assert chosen(lines, job(first, second), LATER) == 1
+
+
+def test_mail_that_has_failed_before_is_no_probe_while_another_server_is_well() -> None:
+    # It may have been the probe that failed, and would be so again until its time is over.
+    lines, first, second = Lines(4), server(1), server(2, priority=2)
+    knock_out(lines, first)
+    assert chosen(lines, again(job(first, second)), LATER) == 2
+    assert chosen(lines, again(job(first)), LATER) == 1
 
 
 def test_a_half_open_server_is_the_last_resort_while_it_is_probed() -> None:

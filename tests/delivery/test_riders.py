@@ -277,6 +277,23 @@ async def test_nothing_rides_behind_mail_that_must_not_repeat(world: World) -> N
         assert await world.outcomes(2) == [Outcome.DELIVERED] * 2
 
 
+async def test_nothing_rides_behind_mail_that_is_leased_alone_nor_does_such_mail_ride(world: World) -> None:
+    slow, slow_too = Slow(), Slow()
+    async with SmtpPeer(Script({"DOT": [slow, slow_too, "250 taken"]})) as peer:
+        first, alone, last = jobs(peer, 3)
+        alone.leased = dataclasses.replace(alone.leased, alone=True)
+        world.begin(first, alone)
+        await peer.until(lambda: len(peer.messages) == 1)
+        assert peer.sessions[0].inbox == b""
+        world.begin(last)
+        slow.go_on.set()
+        await peer.until(lambda: len(peer.messages) == 2)
+        assert peer.sessions[0].inbox == b""
+        slow_too.go_on.set()
+        await world.outcomes(3)
+    assert ids(peer) == [[0, 1, 2]]
+
+
 @pytest.mark.parametrize("granted", [True, False])
 async def test_a_rider_that_must_not_repeat_is_marked_in_its_own_turn(world: World, granted: bool) -> None:
     slow = Slow()

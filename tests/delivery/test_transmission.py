@@ -12,7 +12,7 @@ import pytest
 from delivery.carrying import World, at
 from delivery.values import job, server
 from fakes import NOON
-from peers.smtp_peer import Script, SmtpPeer, silence
+from peers.smtp_peer import DEFAULTS, Script, Session, SmtpPeer, silence
 from postroom_server.clock import MINUTE, SECOND
 from postroom_server.delivery.breaker import BreakerState
 from postroom_server.delivery.letters import Letters
@@ -209,10 +209,40 @@ async def test_a_cancel_takes_out_what_waits_and_stops_what_has_not_written_its_
         await peer.until(lambda: "DATA" in peer.commands)
         world.transmission.cancel(waiting)
         assert await world.outcomes(1) == [Outcome.ABANDONED]
+        # Not only when the silence is over: it may last for minutes.
         world.transmission.cancel(running)
-        await peer.sessions[0].say("354 go ahead")
         assert await world.outcomes(2) == [Outcome.ABANDONED] * 2
+        await peer.until_ended()
     assert peer.messages == []
+
+
+@pytest.mark.parametrize("occasion", ["BANNER", "EHLO", "MAIL", "RCPT", "DATA"])
+async def test_a_cancel_is_noticed_in_every_phase_before_the_dot(world: World, occasion: str) -> None:
+    async with SmtpPeer(Script(answers={occasion: [silence, DEFAULTS.get(occasion, "250 ok")]})) as peer:
+        cancelled, other = job(at(peer, max_connections=1)), job(at(peer, max_connections=1))
+        world.begin(cancelled, other)
+        await peer.until(lambda: occasion in ["BANNER", *(c.split(" ")[0] for c in peer.commands)])
+        await peer.until(lambda: len(peer.sessions) == 1)
+        world.transmission.cancel(cancelled)
+        assert await world.outcomes(2) == [Outcome.ABANDONED, Outcome.DELIVERED]
+        assert world.breaker(1) is BreakerState.CLOSED
+    assert len(peer.messages) == 1
+
+
+async def test_a_cancel_behind_the_dot_comes_too_late(world: World) -> None:
+    go_on = asyncio.Event()
+
+    async def wait(session: Session) -> None:
+        await go_on.wait()
+        await session.say("250 ok")
+
+    async with SmtpPeer(Script(answers={"DOT": wait})) as peer:
+        one = job(at(peer))
+        world.begin(one)
+        await peer.until(lambda: len(peer.messages) == 1)
+        world.transmission.cancel(one)
+        go_on.set()
+        assert await world.outcomes(1) == [Outcome.DELIVERED]
 
 
 async def test_a_halt_stops_everything_before_its_dot_and_begins_nothing(world: World) -> None:

@@ -32,10 +32,14 @@ class Balance:
     changed: list[str]  # copies of one mail that were not the same, byte by byte
     strangers: list[str]  # given to a sink though nobody was told that they were accepted
 
-    def check(self) -> None:
+    @property
+    def is_even(self) -> bool:
         wrong = (self.lost, self.unexplained, self.stuck, self.changed, self.strangers)
-        assert not any(wrong), self
-        assert self.duplicates <= self.ambiguous, self
+        return not any(wrong) and self.duplicates <= self.ambiguous
+
+    def check(self) -> None:
+        """Names what is wrong, not only how much of it."""
+        assert self.is_even, dataclasses.asdict(self)
 
     def __str__(self) -> str:
         counts = {name: value if isinstance(value, int) else len(value) for name, value in vars(self).items()}
@@ -118,13 +122,14 @@ async def _quiescence(
         if not pending or time.monotonic() - moved > still_seconds:
             return {email.id for email in pending}, held
         for email in pending:
-            held += await _release(client, email) if email.held_count else 0
+            held += await release(client, email) if email.held_count else 0
         if nudge is not None:
             await nudge()
         await asyncio.sleep(0.1)
 
 
-async def _release(client: Client, email: email_pb2.Email) -> int:
+async def release(client: Client, email: email_pb2.Email) -> int:
+    """Lets what is held of an email go on: 1 if there was any."""
     try:
         await client.call("ReleaseEmail", email_service_pb2.ReleaseEmailRequest(id=email.id))
     except grpc.aio.AioRpcError as error:

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc.aio
@@ -23,6 +23,10 @@ PATIENCE = 60.0
 AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 LARGE = "All work and no play makes a long mail. " * 2500  # more than one piece of a body
 BATCH = 20
+NEVER_TWICE = email_pb2.GUARANTEE_AT_MOST_ONCE
+
+# One call of a sender, who has a name and counts.
+Send = Callable[[str, int], Awaitable[None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,16 +76,14 @@ class Ledger:
         if number % 11 == 10:
             await self.send_batch([f"{subject}-{place}" for place in range(BATCH)])
         elif number % 7 == 6:
-            await self.send(subject, guarantee=email_pb2.GUARANTEE_AT_MOST_ONCE)
+            await self.send_never_twice(name, number)
         else:
-            await self.send(subject, text=LARGE if number % 13 == 12 else "Hi")
+            # Of two parts, some of them: there is a boundary that must stay the same.
+            html = "<p>Hi</p>" if number % 2 else ""
+            await self.send(subject, text=LARGE if number % 13 == 12 else "Hi", html=html)
 
-    async def send_until(self, told: asyncio.Event, name: str, pause: float) -> None:
-        for number in itertools.count():
-            await self.send_mixed(name, number)
-            if told.is_set():
-                return
-            await asyncio.sleep(pause)
+    async def send_never_twice(self, name: str, number: int) -> None:
+        await self.send(f"{name}-{number}", html="<p>Hi</p>", guarantee=NEVER_TWICE)
 
     async def until_handed(self, count: int, seconds: float = PATIENCE) -> None:
         """Waits until the sinks were given so many messages."""
@@ -100,18 +102,23 @@ class Ledger:
                     await asyncio.sleep(0.02)
 
     def _keep(self, request: Any, email_id: int) -> None:
-        never_twice = request.guarantee == email_pb2.GUARANTEE_AT_MOST_ONCE
+        never_twice = request.guarantee == NEVER_TWICE
         self.accepted[request.request_id] = Promise(email_id, never_twice, time.monotonic())
 
-    def reasons(self) -> collections.Counter[str]:
-        """Why calls were refused, by code."""
-        return collections.Counter(error.code().name for error in self.refusals)
+    @property
+    def said(self) -> str:
+        """With which codes calls were refused."""
+        reasons = collections.Counter(error.code().name for error in self.refusals)
+        return "refused meanwhile: " + (
+            ", ".join(f"{n} {code}" for code, n in sorted(reasons.items())) or "none"
+        )
 
 
 def _request(
     subject: str,
     *,
     text: str = "Hi",
+    html: str = "",
     template: Callable[[str], email_service_pb2.TemplateBody] | None = None,
     **fields: Any,
 ) -> email_service_pb2.SendEmailRequest:
@@ -119,21 +126,31 @@ def _request(
     if template is not None:
         body: dict[str, Any] = {"template": template(subject)}
     else:
-        body = {"subject": subject, "custom": email_service_pb2.CustomBody(text=text)}
+        body = {"subject": subject, "custom": email_service_pb2.CustomBody(text=text, html=html)}
     return mail(request_id=subject, to=[f"{subject}@example.com"], **body, **fields)
 
 
 @contextlib.asynccontextmanager
-async def traffic(ledger: Ledger, senders: int = 6, *, pause: float = 0.0) -> AsyncIterator[None]:
+async def traffic(
+    ledger: Ledger, senders: int = 6, *, pause: float = 0.0, send: Send | None = None
+) -> AsyncIterator[None]:
     """Mail from several senders for as long as the context lasts; each of them is answered before it ends."""
     told_to_stop = asyncio.Event()
     async with asyncio.TaskGroup() as sending:
         for number in range(senders):
-            sending.create_task(ledger.send_until(told_to_stop, f"s{number}", pause))
+            sending.create_task(_send_until(told_to_stop, send or ledger.send_mixed, f"s{number}", pause))
         try:
             yield
         finally:
             told_to_stop.set()
+
+
+async def _send_until(told: asyncio.Event, send: Send, name: str, pause: float) -> None:
+    for number in itertools.count():
+        await send(name, number)
+        if told.is_set():
+            return
+        await asyncio.sleep(pause)
 
 
 async def wait_for(truth: Callable[[], bool], seconds: float = PATIENCE) -> None:

@@ -41,15 +41,19 @@ def environment(database: str, **settings: str) -> dict[str, str]:
     }
 
 
+def free_address() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
 class Process:
     """One server on a port of its own, which it keeps when it is started again."""
 
     def __init__(self, folder: Path, database: str, token: str, name: str = "log", **settings: str) -> None:
         self._folder = folder
         self._log = folder / name
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.address = free_address()
         self._environment = environment(database, POSTROOM_GRPC_ADDRESS=self.address, **settings)
         self._running: subprocess.Popen[bytes] | None = None
         # A channel that finds nobody would wait longer and longer before it asks again.

@@ -20,6 +20,9 @@ pytestmark = pytest.mark.faults
 def own_postgresql() -> Iterator[PostgresqlServer]:
     """One that a test may stop."""
     with running_postgresql() as server:
+        # What it has answered must survive its crash, too.
+        server.stop()
+        server.start(fsync=True)
         yield server
 
 
@@ -28,6 +31,13 @@ async def test_postgresql_is_stopped_under_traffic_and_started_again(
 ) -> None:
     # Shortly, and longer than a process is given to beat.
     outcome = await scenarios.restarted(tmp_path, own_postgresql, seconds=(0.5, 4.0))
+    outcome.check()
+
+
+async def test_postgresql_crashes_under_traffic_and_recovers(
+    own_postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    outcome = await scenarios.restarted(tmp_path, own_postgresql, seconds=(0.5,), crash=True)
     outcome.check()
 
 

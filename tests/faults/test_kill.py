@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from faults.balance import balance
 from faults.ledger import traffic
-from faults.processes import watched
+from faults.processes import free_address, watched
 from faults.scenarios import kills
 from faults.sink import Act
 
@@ -29,7 +31,8 @@ async def test_a_mail_survives_a_kill_right_after_it_was_accepted(database: str,
 async def test_a_mail_whose_dot_went_unanswered_at_the_kill_is_sent_again_and_counted(
     database: str, tmp_path: Path
 ) -> None:
-    async with watched(tmp_path, database) as ([process], sink, ledger):
+    metrics = free_address()
+    async with watched(tmp_path, database, POSTROOM_METRICS_ADDRESS=metrics) as ([process], sink, ledger):
         sink.mood = lambda phase, _: Act.SILENT if phase == "DOT" else Act.WELL
         await ledger.send("twice")
         await ledger.until_handed(1)
@@ -39,6 +42,8 @@ async def test_a_mail_whose_dot_went_unanswered_at_the_kill_is_sent_again_and_co
         found = await balance(ledger)
         found.check()
         assert (found.duplicates, found.ambiguous) == (1, 1)
+        told = await asyncio.to_thread(urllib.request.urlopen, f"http://{metrics}/metrics")
+        assert b'postroom_ambiguous_total{cause="crash"} 1.0' in told.read().splitlines()
 
 
 async def test_kills_at_random_under_traffic_lose_nothing_and_explain_every_copy(
@@ -53,6 +58,14 @@ async def test_kills_at_every_failpoint_under_traffic(
 ) -> None:
     outcome = await kills.at_failpoints(tmp_path, database, chance, rounds=1)
     outcome.check()
+
+
+async def test_what_must_not_be_repeated_leaves_once_or_ends_as_unknown(
+    database: str, tmp_path: Path, chance: random.Random
+) -> None:
+    outcome = await kills.never_twice(tmp_path, database, chance, kills=len(kills.AROUND_THE_DOT))
+    outcome.check()
+    assert outcome.balance.unknown > 0
 
 
 async def test_a_mail_that_kills_every_process_is_held_and_nobody_else_is(

@@ -11,19 +11,19 @@ from faults.scenarios import servers
 pytestmark = pytest.mark.faults
 
 
-async def test_a_server_dies_in_every_phase(sqlite_database: str) -> None:
-    outcome = await servers.dying(sqlite_database, mails=4)
+async def test_a_server_dies_in_every_phase(database: str) -> None:
+    outcome = await servers.dying(database, mails=4)
     outcome.check()
     # Those of which nobody knows: the dot was written, and the server died.
     assert outcome.balance.unknown > 0
 
 
 @pytest.mark.parametrize("way", servers.WAYS)
-async def test_two_of_three_servers_misbehave(sqlite_database: str, way: str) -> None:
-    outcome = await servers.two_of_three(sqlite_database, way, mails=20)
+async def test_two_of_three_servers_misbehave(database: str, way: str) -> None:
+    outcome = await servers.two_of_three(database, way, mails=20)
     outcome.check()
 
 
-async def test_a_tarpit_does_not_hold_up_what_goes_elsewhere(sqlite_database: str, tmp_path: Path) -> None:
-    outcome = await servers.tarpit(tmp_path, sqlite_database, mails=150)
+async def test_a_tarpit_does_not_hold_up_what_goes_elsewhere(database: str, tmp_path: Path) -> None:
+    outcome = await servers.tarpit(tmp_path, database, mails=150)
     outcome.check()

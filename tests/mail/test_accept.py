@@ -134,6 +134,9 @@ async def test_an_email_is_these_rows_and_no_others(world: Accepting) -> None:
         "expire_fixed": True,
         "settle_time": None,
         "delete_time": None,
+        "audience_state": None,
+        "audience_found": None,
+        "audience_unknown": None,
     }  # fmt: skip
     (content,) = await world.rows(Content)
     assert (content.email_id, content.tenant_id, content.html, content.text, content.params) == (

@@ -140,7 +140,7 @@ async def test_the_disk_is_asked_once_a_second(tmp_path: Path, monkeypatch: pyte
     clock = ManualClock()
     admission = Admission(clock, Limits(min_free_disk_bytes=1), data_folder=tmp_path)
     for _ in range(5):
-        admission._check_disk()
+        admission.check_disk()
     clock.advance(1000)
-    admission._check_disk()
+    admission.check_disk()
     assert asked == [tmp_path, tmp_path]

@@ -9,6 +9,7 @@ import pytest
 
 from fakes import NOON
 from postroom_server.clock import DAY, SECOND
+from postroom_server.mail.audience import Audience, AudienceType
 from postroom_server.mail.checks import Checked, check
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
 from postroom_server.mail.limits import Limits
@@ -133,8 +134,9 @@ def test_cc_or_bcc_alone_are_recipients_enough() -> None:
     assert fields(draft(to=(), bcc=("a@example.com",))) == []
 
 
-def test_an_audience_is_refused_by_this_release() -> None:
-    assert fields(draft(to=(), has_audience=True)) == ["audience"]
+def test_an_audience_is_recipients_enough_and_has_rules_of_its_own() -> None:
+    assert fields(draft(to=(), audience=Audience(AudienceType.ALL))) == []
+    assert fields(draft(to=(), audience=Audience(AudienceType.DEPT))) == ["audience.object_ids"]
 
 
 @pytest.mark.parametrize("bad", ["\r", "\n", "\0", "\x1b", "\x7f", "\x85", "\u2028", "\u2029", "\t"])

@@ -14,6 +14,7 @@ from accepting import templated
 from fakes import NOON
 from peers.configuration import ACME, AUTHOR, content, template
 from postroom_server.clock import DAY, HOUR, MINUTE, SECOND
+from postroom_server.mail.audience import Audience, AudienceType
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, TemplateBody
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.preview import preview
@@ -149,7 +150,7 @@ async def test_d6_validity_is_no_less_no_more_and_in_whole_seconds(world: SentCo
         ({"to": (), "cc": (ANN,)}, "to", Reason.NO_RECIPIENTS),
         ({"to": (), "bcc": (ANN,)}, "to", Reason.NO_RECIPIENTS),
         ({"to": ()}, "to", Reason.NO_RECIPIENTS),
-        ({"to": (), "has_audience": True}, "audience", Reason.INVALID_FIELD),
+        ({"to": (), "audience": Audience(AudienceType.ALL)}, "audience", Reason.INVALID_FIELD),
         ({"biz_key": "", "subject": "", "body": TemplateBody("x")}, "biz_key", Reason.BIZ_KEY_REQUIRED),
         ({"biz_key": "", "subject": "", "body": TemplateBody()}, "biz_key", Reason.BIZ_KEY_REQUIRED),
     ],
@@ -267,7 +268,7 @@ async def test_a_template_that_does_not_show_the_code_is_not_sent_for_one(
 ) -> None:
     variants = (VariantForm("en", subject, html, text), VariantForm("zh-CN", "您的验证码", f"<p>{SHOWN}</p>"))
     await world.new_template(template(body=ContentForm(variants=variants)))
-    body = TemplateBody("welcome", {SHOWN.lower().strip("%"): "x"})
+    body = TemplateBody("welcome", {SHOWN.lower().strip("%"): "x"}, ignore_unknown_params=True)
     refusal = await refusal_of(world, code_mail(body=body, subject=""))
     assert refusal.reason is Reason.TEMPLATE_VARIABLE_INVALID
     assert [violation.field for violation in refusal.violations] == ["verification"]

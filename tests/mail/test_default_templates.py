@@ -24,7 +24,8 @@ from postroom_server.mail.pages import PageRequest
 from postroom_server.mail.rendering import StoredSource
 from postroom_server.mail.template_content import check_content, check_samples, compile_content
 from postroom_server.mail.tenants import TenantForm, ensure_platform
-from postroom_server.message.template import CompiledTemplate, Content, Rendered
+from postroom_server.message.percent_template import PercentTemplate
+from postroom_server.message.template import Content, Rendered
 from postroom_server.store.ids import IdMint
 from postroom_server.store.models import PLATFORM_TENANT, Binding, Fact, ReviewState, Template
 from postroom_server.store.opening import Address, OpenDatabase, open_database
@@ -108,7 +109,7 @@ def test_both_languages_use_every_declared_variable(name: str) -> None:
     said = DEFAULTS[name].form.content
     declared = {variable.name for variable in said.variables}
     used = {
-        variant.language: {v.name for v in CompiledTemplate(Content(variant.subject, variant.html)).variables}
+        variant.language: {v.name for v in PercentTemplate(Content(variant.subject, variant.html)).variables}
         for variant in said.variants
     }
     assert used == {"en": declared, "zh-CN": declared}

@@ -163,7 +163,7 @@ async def test_b5_all_missing_variables_are_named_at_once(world: Accepting) -> N
     refusal = await refusal_of(world, templated(params={"name": None, "other": "x"}))
     assert refusal.reason is Reason.TEMPLATE_VARIABLE_INVALID
     assert sorted(fields(refusal)) == [
-        "template.params.code", "template.params.name", "template.params.title",
+        "template.params.code", "template.params.name", "template.params.other", "template.params.title",
     ]  # fmt: skip
 
 
@@ -227,7 +227,8 @@ async def test_parameters_are_stored_as_they_came(world: Accepting) -> None:
     await world.new_template()
     params = {"name": '字 "q" \\ %name%', "more": [1.0, None, True, {"x": "y"}], "nul": "a\0b"}
     own = {"ann@example.com": {"extra": 2.5}}
-    await world.accept(templated(params=params, recipient_params=own, to=("ann@EXAMPLE.com",)))
+    body = TemplateBody("welcome", params, {"ann@EXAMPLE.com": own["ann@example.com"]}, ignores_unknown=True)
+    await world.accept(draft(body=body, to=("ann@EXAMPLE.com",)))
     (row,) = await world.rows(Content)
     assert (json.loads(row.params), json.loads(row.recipient_params)) == (params, own)
 
@@ -282,15 +283,38 @@ async def test_values_of_the_wrong_type_are_refused_by_name(world: Accepting) ->
 async def test_values_that_spell_their_type_are_taken(world: Accepting) -> None:
     await world.new_template(typed())
     await world.accept(templated(params={"count": 7.0, "paid": True, "free": [1.0]}))
-    params = {"count": "-7", "day": "2026-06-01T12:00:00Z", "paid": "false", "free": None, "day2": ""}
+    params = {"count": "-7", "day": "2026-06-01T12:00:00Z", "paid": "false", "free": None}
     refusal = await refusal_of(world, templated(params=params))
     assert fields(refusal) == ["template.params.free"]
     await world.accept(templated(params={**params, "free": "x"}))
 
 
-async def test_names_that_no_variable_has_are_passed_over(world: Accepting) -> None:
+async def test_names_that_no_variable_has_are_refused_where_they_stand(world: Accepting) -> None:
     await world.new_template()
-    await world.accept(templated(params={"name": "Ann", "colour": "red"}))
+    own = {"a@x.test": {"name": "A"}, "b@x.test": {"name": "B", "size": 5.0}}
+    made = templated(to=tuple(own), params={"colour": "red"}, recipient_params=own)
+    refusal = await refusal_of(world, made)
+    assert refusal.reason is Reason.TEMPLATE_VARIABLE_INVALID
+    assert {v.field: v.description for v in refusal.violations} == {
+        "template.params.colour": "is no variable of the template",
+        "template.recipient_params['b@x.test'].size": "is no variable of the template",
+    }
+
+
+async def test_names_that_no_variable_has_are_passed_over_where_the_caller_says_so(world: Accepting) -> None:
+    await world.new_template()
+    body = TemplateBody("welcome", {"name": "Ann", "colour": "red"}, ignores_unknown=True)
+    await world.accept(draft(body=body))
+
+
+async def test_a_name_that_another_language_has_is_known(world: Accepting) -> None:
+    variants = (VariantForm("en", "Hi %name%", "", "x"), VariantForm("de", "Hallo %name%", "", "%ort%"))
+    declared = (VariableForm("ort", required=False), VariableForm("spare", required=False))
+    await world.new_template(template(body=ContentForm(variants=variants, variables=declared)))
+    params = {"name": "Ann", "ort": "Ulm", "spare": "x"}
+    await world.accept(templated(params=params, language="en"))
+    refusal = await refusal_of(world, templated(params={**params, "Ort": "Ulm"}, language="en"))
+    assert fields(refusal) == ["template.params.Ort"]
 
 
 async def test_percent_encoding_is_no_variable_of_a_long_template(world: Accepting) -> None:
@@ -306,7 +330,8 @@ async def test_percent_encoding_is_no_variable_of_a_long_template(world: Accepti
     assert (refusal.reason, fields(refusal)) == (
         Reason.TEMPLATE_VARIABLE_INVALID, ["template.params.DE"],
     )  # fmt: skip
-    await world.accept(templated("long", params={"name": "Ann", "BE": "no such octet"}))
+    refusal = await refusal_of(world, templated("long", params={"name": "Ann", "BE": "no such octet"}))
+    assert fields(refusal) == ["template.params.BE"]
 
 
 @pytest.mark.parametrize("raw", ["<b>x</b", "<!-- x", "a <", "<a href='x'", "<style>", "</"])

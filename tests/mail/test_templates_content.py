@@ -10,7 +10,8 @@ from postroom_server.mail.form_checks import Findings
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.template_content import check_content, check_samples, compile_content
 from postroom_server.mail.template_form import ContentForm, VariableForm, VariableType, VariantForm
-from postroom_server.mail.variable_types import problem_of, value_of
+from postroom_server.mail.variable_types import value_of
+from postroom_server.message.variable_types import problem_of
 from postroom_server.refusals import Reason, Violation
 from postroom_server.store.models import Syntax
 
@@ -61,9 +62,8 @@ def discovered(subject: str, html: str = "", text: str = "x") -> list[str]:
         (ContentForm(variants=(VARIANT,), default_language="!"), ["default_language"]),
         (ContentForm(variants=(VARIANT,), validity=999), ["validity"]),
         (ContentForm(variants=(VARIANT,), validity=86_400_001), ["validity"]),
-        (ContentForm(variants=(VARIANT,), syntax=Syntax.LIQUID), ["syntax"]),
         (ContentForm(Syntax.LIQUID, "de", (VariantForm("en", "", "x"),)),
-         ["syntax", "variants[0].subject", "default_language"]),
+         ["variants[0].subject", "default_language"]),
     ],
 )  # fmt: skip
 def test_rules_of_texts(form: ContentForm, fields: list[str]) -> None:
@@ -81,12 +81,6 @@ def test_all_parts_together_hold_three_times_the_limit_of_one() -> None:
     over = (*full[:2], VariantForm("fr", "Hi", "x" * 100, "y"))
     assert fields_refused(ContentForm(variants=full)) == []
     assert fields_refused(ContentForm(variants=over)) == ["variants"]
-
-
-def test_liquid_is_refused_clearly() -> None:
-    violation = checked(ContentForm(Syntax.LIQUID, variants=(VARIANT,)))[1][0]
-    assert violation.reason is Reason.TEMPLATE_CONTENT_INVALID
-    assert violation.description == "LIQUID is not served by this release; use PERCENT"
 
 
 def test_the_first_variant_is_the_default_one_and_the_tenants_language_names_it() -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom_server.message import markup
+from postroom_server.message.percent_template import PercentTemplate
 from postroom_server.message.plaintext import text_from_html
 from postroom_server.message.template import (
-    CompiledTemplate,
     Content,
     InvalidValue,
     MissingVariables,
@@ -22,12 +22,12 @@ from postroom_server.message.template import (
 from postroom_server.message.unsafe import UnsafeContent
 
 
-def _html(page: str, *declared: Variable) -> CompiledTemplate:
-    return CompiledTemplate(Content("s", page), declared)
+def _html(page: str, *declared: Variable) -> PercentTemplate:
+    return PercentTemplate(Content("s", page), declared)
 
 
 def test_values_are_escaped_in_html_and_plain_elsewhere() -> None:
-    template = CompiledTemplate(Content("Hi %name%", "<p title='%name%'>%name%</p>", "Dear %name%"))
+    template = PercentTemplate(Content("Hi %name%", "<p title='%name%'>%name%</p>", "Dear %name%"))
 
     rendered = template.render({"name": """<b> & "it's" """})
 
@@ -48,7 +48,7 @@ def test_a_raw_variable_is_not_escaped_in_html() -> None:
 def test_declared_variables_come_first_then_the_discovered() -> None:
     content = Content("%s%", "%h% %d%", "%t% %h%")
 
-    template = CompiledTemplate(content, [Variable("d", declared=True), Variable("unseen", declared=True)])
+    template = PercentTemplate(content, [Variable("d", declared=True), Variable("unseen", declared=True)])
 
     assert template.variables == (
         Variable("d", declared=True),
@@ -60,7 +60,7 @@ def test_declared_variables_come_first_then_the_discovered() -> None:
 
 
 def test_b5_all_missing_variables_are_named() -> None:
-    template = CompiledTemplate(
+    template = PercentTemplate(
         Content("%a%", "%b% %c% %d% %e%", "%f%"),
         [Variable("c", required=False), Variable("d", default="D"), Variable("e", literal=True)],
     )
@@ -73,14 +73,14 @@ def test_b5_all_missing_variables_are_named() -> None:
 
 def test_defaults_and_optional_variables_fill_their_places() -> None:
     declared = [Variable("c", required=False), Variable("d", default="<D>"), Variable("e", literal=True)]
-    template = CompiledTemplate(Content("s", "%c%|%d%|%e%", "%d%"), declared)
+    template = PercentTemplate(Content("s", "%c%|%d%|%e%", "%d%"), declared)
 
     assert template.render({"d": None, "e": "x"}) == Rendered("s", "|&lt;D&gt;|%e%", "<D>")
     assert template.render({"c": 1.0, "d": True}) == Rendered("s", "1|true|%e%", "true")
 
 
 def test_unused_and_invalid_parameters_are_told() -> None:
-    template = CompiledTemplate(Content("%a%", "%E4% %lit%"), [Variable("lit", literal=True)])
+    template = PercentTemplate(Content("%a%", "%E4% %lit%"), [Variable("lit", literal=True)])
 
     assert template.unused({"a": 1, "E4": 1, "lit": 1, "z": 1}) == ["lit", "z"]
     assert list(template.invalid({"a": float("nan"), "E4": 2.0**60, "z": float("nan")})) == ["a", "E4"]
@@ -90,7 +90,7 @@ def test_unused_and_invalid_parameters_are_told() -> None:
 
 
 def test_a_supplied_name_is_a_variable_in_all_parts_of_that_mail() -> None:
-    template = CompiledTemplate(Content("%ab%", '<p>%ab%</p><a href="%cd%">x</a>'))
+    template = PercentTemplate(Content("%ab%", '<p>%ab%</p><a href="%cd%">x</a>'))
 
     assert template.render({}) == Rendered("%ab%", '<p>%ab%</p><a href="%cd%">x</a>', "%ab%\n\nx <%cd%>")
     assert template.render({"ab": "&"}) == Rendered("&", '<p>&amp;</p><a href="%cd%">x</a>', "&\n\nx <%cd%>")
@@ -107,13 +107,13 @@ def test_b3_a_supplied_name_may_not_stand_where_no_variable_may() -> None:
 
 
 def test_b4_values_are_not_read_again() -> None:
-    template = CompiledTemplate(Content("%a%%b%", "<p>%a%%b%</p>"))
+    template = PercentTemplate(Content("%a%%b%", "<p>%a%%b%</p>"))
 
     assert template.render({"a": "%b%", "b": "%a%"}) == Rendered("%b%%a%", "<p>%b%%a%</p>", "%b%%a%")
 
 
 def test_b1_there_is_no_reach_into_values() -> None:
-    template = CompiledTemplate(Content("%x.__class__% {x} {{x}} {0.__class__} %(x)s %s", "<p>%x%</p>"))
+    template = PercentTemplate(Content("%x.__class__% {x} {{x}} {0.__class__} %(x)s %s", "<p>%x%</p>"))
 
     assert template.missing({"x": "v"}) == ["x.__class__"]
     rendered = template.render({"x": "{0.__class__} %(y)s %s", "x.__class__": "plain"})
@@ -136,7 +136,7 @@ def test_system_variables_come_from_the_system_alone() -> None:
 
 @pytest.mark.parametrize("value", ["a\r\nBcc: x@y.example", "a\nb", "a\0", "\u2028", "\x85", "\ud800"])
 def test_a3_control_characters_in_the_rendered_subject_are_refused(value: str) -> None:
-    template = CompiledTemplate(Content("Hi %name%", "<p>x</p>"))
+    template = PercentTemplate(Content("Hi %name%", "<p>x</p>"))
 
     with pytest.raises(UnsafeContent) as error:
         template.render({"name": value})
@@ -145,7 +145,7 @@ def test_a3_control_characters_in_the_rendered_subject_are_refused(value: str) -
 
 def test_a3_control_characters_of_the_template_itself_are_refused() -> None:
     with pytest.raises(UnsafeContent):
-        CompiledTemplate(Content("a\r\nBcc: b", "x")).render({})
+        PercentTemplate(Content("a\r\nBcc: b", "x")).render({})
 
 
 _ASTRAY = [
@@ -279,10 +279,10 @@ def test_private_characters_of_the_author_reach_the_derived_text(private: str) -
 
 
 def test_a_text_only_template_has_no_html() -> None:
-    template = CompiledTemplate(Content("s", None, "Hi %a%"))
+    template = PercentTemplate(Content("s", None, "Hi %a%"))
 
     assert template.render({"a": "<&>"}) == Rendered("s", None, "Hi <&>")
-    assert CompiledTemplate(Content("s", "", "")).render({}) == Rendered("s", None, "")
+    assert PercentTemplate(Content("s", "", "")).render({}) == Rendered("s", None, "")
 
 
 def test_b2_a_part_is_at_most_a_mebibyte() -> None:
@@ -307,7 +307,7 @@ def test_b2_a_part_that_would_be_huge_is_never_built() -> None:
 
 
 def test_b2_a_subject_is_at_most_998_characters() -> None:
-    template = CompiledTemplate(Content("%a%", "x"))
+    template = PercentTemplate(Content("%a%", "x"))
 
     assert len(template.render({"a": "x" * 998}).subject) == 998
     with pytest.raises(UnsafeContent, match="subject"):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postroom_server.message.percent_template import PercentTemplate
 from postroom_server.message.template import (
     MAX_PART_OCTETS,
-    CompiledTemplate,
     Content,
     InvalidValue,
     MissingVariables,
@@ -18,9 +18,9 @@ from postroom_server.message.unsafe import UnsafeContent
 
 PAGE = '<p>%name%</p><a href="%url%">%name%</a><img src="https://x.test/%name%"><b>%raw%</b>'
 TEMPLATES = [
-    CompiledTemplate(Content("Hi %name%", PAGE), [Variable("raw", required=False, raw=True)]),
-    CompiledTemplate(Content("%name%", None, "%name% %url% %raw%")),
-    CompiledTemplate(Content("Hi", PAGE, "own text %name%")),
+    PercentTemplate(Content("Hi %name%", PAGE), [Variable("raw", required=False, raw=True)]),
+    PercentTemplate(Content("%name%", None, "%name% %url% %raw%")),
+    PercentTemplate(Content("Hi", PAGE, "own text %name%")),
 ]
 VALUES = st.one_of(
     st.sampled_from(["", "Ann", "a\nb", "javascript:alert(1)", "https://x.test", "<b>", "长" * 500]),
@@ -40,7 +40,7 @@ def outcome(act: object, params: dict[str, object]) -> object:
 
 
 @given(st.sampled_from(TEMPLATES), st.dictionaries(st.sampled_from(["name", "url", "raw"]), VALUES))
-def test_check_and_render_agree(template: CompiledTemplate, params: dict[str, object]) -> None:
+def test_check_and_render_agree(template: PercentTemplate, params: dict[str, object]) -> None:
     assert outcome(template.check, params) == outcome(template.render, params)
 
 
@@ -48,7 +48,7 @@ def test_check_and_render_agree(template: CompiledTemplate, params: dict[str, ob
 @pytest.mark.parametrize("over", [0, 1])
 def test_b2_both_measure_parts_in_octets(character: str, over: int) -> None:
     octets = len(character.encode())
-    template = CompiledTemplate(Content("Hi", None, "x" * (MAX_PART_OCTETS % octets) + "%a%"))
+    template = PercentTemplate(Content("Hi", None, "x" * (MAX_PART_OCTETS % octets) + "%a%"))
     params = {"a": character * (MAX_PART_OCTETS // octets) + "x" * over}
     refused = (UnsafeContent, f"text: is longer than {MAX_PART_OCTETS} octets") if over else None
     assert outcome(template.check, params) == outcome(template.render, params) == refused
@@ -57,7 +57,7 @@ def test_b2_both_measure_parts_in_octets(character: str, over: int) -> None:
 def test_what_raw_values_bring_does_not_judge_the_author() -> None:
     # The author's own addresses may be of more kinds than a value's.
     page = '<a href="tel:+49">call</a><p>%raw%</p>'
-    template = CompiledTemplate(Content("Hi", page), [Variable("raw", raw=True)])
+    template = PercentTemplate(Content("Hi", page), [Variable("raw", raw=True)])
     params = {"raw": "<b>x</b>"}
     assert outcome(template.check, params) is outcome(template.render, params) is None
     for raw in ('<a href="tel:1">x</a>', "<b", "<!--"):

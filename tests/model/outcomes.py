@@ -11,6 +11,7 @@ NO = st.sampled_from(
     [Reply(550, "5.7.1", "no"), Reply(450, "4.2.0", "not now"), Reply(452, "4.5.3", "enough")]
 )
 EARLY = st.sampled_from([Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.MAIL, Phase.RCPT, Phase.BODY])
+KINDS = ("ambiguous", "taken", "refused", "lost", "ambiguous", "taken", "stopped", "never begun")
 
 
 @st.composite
@@ -18,7 +19,7 @@ def transactions(draw: st.DrawFn, count: int) -> Transaction:
     """One transaction of `count` recipients, however it ends."""
     replies = tuple(draw(st.one_of(st.just(YES), st.just(YES), NO)) for _ in range(count))
     anybody = any(reply.is_positive for reply in replies)
-    kind = draw(st.sampled_from(["taken", "taken", "refused", "lost", "ambiguous", "stopped", "never begun"]))
+    kind = draw(st.sampled_from(KINDS))
     nobody = (None,) * count
     match kind:
         case "taken" | "ambiguous" | "refused" if not anybody:

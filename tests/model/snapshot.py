@@ -80,6 +80,10 @@ def _check_delivery(delivery: dict[str, Any], states: list[RecipientState], now:
         assert delivery["run_at"] <= max(delivery["expire_time"], now), delivery
     if state is DeliveryState.HELD:
         assert delivery["crash_count"] >= 3, delivery
+    if state in (DeliveryState.READY, DeliveryState.LEASED):
+        assert delivery["crash_count"] < 3, delivery
+    if state in (DeliveryState.READY, DeliveryState.HELD):
+        assert not delivery["cancel_requested"], delivery
     assert 0 <= delivery["transactions"] <= delivery["lease_token"], delivery
 
 

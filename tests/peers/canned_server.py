@@ -13,6 +13,7 @@ from click.testing import Result
 from google.protobuf.message import Message
 
 from postroom.v1 import (
+    directory_service_pb2_grpc,
     email_service_pb2_grpc,
     mail_server_service_pb2_grpc,
     template_service_pb2_grpc,
@@ -75,6 +76,7 @@ def canned_handlers(canned: CannedServer, server: grpc.Server) -> None:
         (mail_server_service_pb2_grpc, "MailServerService"),
         (template_service_pb2_grpc, "TemplateService"),
         (tenant_service_pb2_grpc, "TenantService"),
+        (directory_service_pb2_grpc, "DirectoryService"),
     ):
         getattr(module, f"add_{service}Servicer_to_server")(_servicer(canned, module, service), server)
 

@@ -50,7 +50,9 @@ class ConfigurationServices:
                 scopes=SCOPES,
             )
         )
-        uses = TemplateUses(c.templates, c.template_list, c.versions, c.reviews, c.bindings, c.rendering)
+        uses = TemplateUses(
+            c.templates, c.template_list, c.versions, c.reviews, c.bindings, c.rendering, c.memory
+        )
         services.add(
             template_service_pb2_grpc.add_TemplateServiceServicer_to_server, TemplateServicer(c.store, uses)
         )

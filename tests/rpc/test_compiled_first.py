@@ -76,10 +76,10 @@ class Nowhere:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    async def read(self, unit: Any, version_id: int) -> None:
-        self.asked.append(version_id)
+    async def read(self, _unit: Any, waiting: NotCompiled) -> None:
+        self.asked.append(waiting.version_id)
 
-    def version(self, version_id: int) -> None: ...
+    def prepare(self, waiting: NotCompiled) -> None: ...
 
 
 async def test_it_is_not_tried_for_ever() -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from fakes import NOON
 from postroom.v1 import attachment_pb2, audience_pb2, email_pb2, email_service_pb2
+from postroom_server.mail.audience import Audience, AudienceType
 from postroom_server.mail.checks import check
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, TemplateBody
 from postroom_server.mail.limits import Limits
@@ -105,11 +106,26 @@ def test_every_field_has_its_place() -> None:
 
 def test_what_is_unset_is_not_zero() -> None:
     made = draft_of(Request(audience=audience_pb2.Audience()))
+    assert made.audience == Audience(None)
     assert (made.body, made.tenant_id, made.sender_user_id) == (None, None, None)
     assert (made.schedule_time, made.expire_time, made.has_audience) == (None, None, True)
     assert (made.copy_mode, made.at_most_once, made.fingerprint) == (CopyMode.SEPARATE, False, b"")
     assert draft_of(Request(template=email_service_pb2.TemplateBody())).body == TemplateBody()
     assert draft_of(Request()) == Draft(body=None)
+
+
+def test_an_audience_is_read_with_its_ids_and_codes() -> None:
+    asked = audience_pb2.Audience(
+        type=audience_pb2.AUDIENCE_TYPE_TO_POLICY, object_ids=[7, 7, -1], policy_codes=["P", ""]
+    )
+    assert draft_of(Request(audience=asked)).audience == Audience(
+        AudienceType.TO_POLICY, (7, 7, -1), ("P", "")
+    )
+    types = [
+        draft_of(Request(audience=audience_pb2.Audience(type=number))).audience
+        for number in (*audience_pb2.AudienceType.values(), 99)
+    ]
+    assert [one and one.type for one in types] == [None, *AudienceType, None]
 
 
 @pytest.mark.parametrize("number", [3, 99, -1, 2**31 - 1, -(2**31)])

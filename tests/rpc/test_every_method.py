@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from neighbours import NEEDED, SCOPES, UNSERVED
+from neighbours import BY_LINK, NEEDED, SCOPES, UNSERVED
 from postroom_server.mail.caller import Scope
 from serving import ACME, METHODS, Served, served
 
@@ -25,18 +25,27 @@ def from_somewhere(number: int) -> tuple[tuple[str, str], ...]:
 
 
 def test_every_method_of_the_contract_is_placed() -> None:
-    assert set(NEEDED) == set(METHODS)
-    assert len(METHODS) == 52
+    assert set(NEEDED) | BY_LINK == set(METHODS)
+    assert len(METHODS) == 54
 
 
 async def test_every_method_asks_for_a_token(served: Served) -> None:
-    for number, method in enumerate(METHODS):
+    for number, method in enumerate(NEEDED):
         for channel in (served.local, served.socket):
             told = await served.call(method, None, channel=channel)
             assert (told.code, told.reason) == ("UNAUTHENTICATED", "TOKEN_MISSING"), method
         for wrong in ("guess", "pr_" + "A" * 43):
             told = await served.call(method, wrong, metadata=from_somewhere(number))
             assert (told.code, told.reason) == ("UNAUTHENTICATED", "TOKEN_INVALID"), method
+
+
+async def test_the_methods_of_links_ask_for_the_links_token_and_for_nothing_else(served: Served) -> None:
+    everything = await served.token("everything", 0, Scope)
+    for method in sorted(BY_LINK):
+        for channel in (served.local, served.socket):
+            for secret in (None, "guess", everything):
+                told = await served.call(method, secret, channel=channel)
+                assert (told.code, told.reason) == ("UNAUTHENTICATED", "TOKEN_INVALID"), method
 
 
 @pytest.mark.parametrize("scope", list(SCOPES))

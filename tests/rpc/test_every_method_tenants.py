@@ -11,6 +11,8 @@ import pytest
 
 from neighbours import (
     BLOCKED,
+    BY_LINK,
+    MEMBERS,
     SCOPES,
     UNSERVED,
     Neighbours,
@@ -62,6 +64,7 @@ NOT_FOUND = {
         lambda _: {"addresses": ["acme-blocked@example.com"]},
         "SUPPRESSION_NOT_FOUND",
     ),
+    "DirectoryService.BatchDeleteMembers": (lambda _: {"user_ids": [7007]}, "MEMBER_NOT_FOUND"),
     "EmailService.SendTestEmail": (
         lambda n: {"server_id": n.server_id, "to": ["x@example.com"]},
         "MAIL_SERVER_NOT_FOUND",
@@ -122,6 +125,7 @@ SILENT: dict[str, Asked] = {
     "MailServerService.ListMailServers": EMPTY,
     "TokenService.ListTokens": EMPTY,
     "SuppressionService.ListSuppressions": EMPTY,
+    "DirectoryService.ListMembers": EMPTY,
 }  # fmt: skip
 # What names nobody's row: it makes one.
 MAKERS: dict[str, Asked] = {
@@ -132,6 +136,7 @@ MAKERS: dict[str, Asked] = {
         "mail_server": mail_server_pb2.MailServer(name="acme-line", host="smtp.example.com"),
     },
     "SuppressionService.AddSuppressions": lambda _: BLOCKED,
+    "DirectoryService.BatchUpsertMembers": lambda _: MEMBERS,
     "TokenService.CreateToken": lambda _: {
         "token": token_pb2.Token(name="mine", scopes=[token_pb2.TOKEN_SCOPE_SEND]),
     },
@@ -140,7 +145,8 @@ NEEDS_PLATFORM = set(SCOPES[Scope.PLATFORM].split())
 
 
 def test_e2_every_method_is_placed() -> None:
-    placed = [set(NOT_FOUND), set(SILENT), set(MAKERS), NEEDS_PLATFORM, UNSERVED - NEEDS_PLATFORM]
+    # Those of links take no caller: whose row it is, the link says (tests/rpc/test_unsubscribing.py).
+    placed = [set(NOT_FOUND), set(SILENT), set(MAKERS), NEEDS_PLATFORM, UNSERVED - NEEDS_PLATFORM, BY_LINK]
     assert sum(map(len, placed)) == len(METHODS)
     assert set.union(*placed) == set(METHODS)
 
@@ -274,8 +280,8 @@ def test_e4_every_request_of_a_tenant_can_name_it() -> None:
         for method, described in METHODS.items()
         if "tenant_id" not in described.input_type.fields_by_name
     }  # fmt: skip
-    # The platform's own, by the tenant's id; and a batch, whose items name it.
-    assert without == {
+    # The platform's own, by the tenant's id; a batch, whose items name it; and links, which are a tenant's.
+    assert without == BY_LINK | {
         "EmailService.BatchSendEmails",
         "TenantService.CreateTenant",
         "TenantService.GetTenant",

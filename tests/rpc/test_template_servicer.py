@@ -132,7 +132,6 @@ async def test_all_violations_come_with_their_paths(author: Author) -> None:
         "template.invoke_name",
         "template.name",
         "template.kind",
-        "template.content.syntax",
         "template.content.variants[0].subject",
         "template.content.variants[0]",
     ]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from postroom_server.store.models import Event, Fact, Suppression, Token
+from postroom_server.store.models import Event, Fact, MemberCopy, Suppression, Token
 from postroom_server.store.statement import Insert, Statement, as_list, bind, insert, one_of
 from postroom_server.store.unit import Store
 
@@ -177,3 +177,33 @@ async def test_an_insert_of_chosen_fields_ends_with_its_suffix(store: Store) -> 
     await store.write(remember.many, [("1", "t.a")])
     await store.write(remember.many, [("2", "t.a"), ("2", "t.b")])
     assert await store.read(facts) == [("t.a", "again"), ("t.b", "2")]
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 99, 100, 101, 250])
+async def test_hundreds_of_rows_may_be_written_together(store: Store, count: int) -> None:
+    rows = [suppression(row_id) for row_id in range(1, count + 1)]
+    await store.write(SUPPRESS.together, rows)
+    together = await store.read(lambda: list(Suppression.select().order_by(Suppression.id).tuples()))
+    assert [row[0] for row in together] == list(range(1, count + 1))
+    await store.write(lambda: Suppression.delete().execute())
+    await store.write(SUPPRESS.many, rows)
+    assert await store.read(lambda: list(Suppression.select().order_by(Suppression.id).tuples())) == together
+
+
+@pytest.mark.every_database
+async def test_rows_that_are_written_together_keep_nothing_and_every_type(store: Store) -> None:
+    copy = insert(MemberCopy)
+    rows = [(1, 2, 3, 4, None, None, None), (5, 6, 7, 1 << 62, "zh-CN", '{"a":"密"}', 'a "b" {c}, NULL')]
+    await store.write(copy.together, rows)
+    assert (
+        await store.read(lambda: list(MemberCopy.select().order_by(MemberCopy.delivery_id).tuples())) == rows
+    )
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 63, 64, 65, 72, 73, 200])
+async def test_however_many_rows_are_inserted_each_is_there_once(store: Store, count: int) -> None:
+    rows = [(f"t.{number:03}", str(number)) for number in range(count)]
+    await store.write(REMEMBER.many, rows)
+    await store.write(REMEMBER.many, rows)
+    assert await store.read(facts) == rows

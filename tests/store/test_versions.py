@@ -29,7 +29,8 @@ def put_version(id_: int, text: str = "Hello %name%") -> int:
 async def test_a_version_knows_the_types_of_its_variables(store: Store) -> None:
     id_ = await store.write(put_version, 1)
     version = await store.read(Versions().get, id_)
-    assert version.types == {"name": "STRING"}
+    types = {variable.name: str(variable.type) for variable in version.variants["en"].variables}
+    assert types == {"name": "STRING", "n": "", "x": "NUMBER"}
     assert (version.length, list(version.variants)) == (len("HiHello %name%"), ["en"])
 
 

@@ -106,7 +106,7 @@ class SendEmailRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[int] = ..., sender_user_id: _Optional[int] = ..., out_id: _Optional[str] = ..., biz_key: _Optional[str] = ..., language: _Optional[str] = ..., subject: _Optional[str] = ..., from_address: _Optional[str] = ..., from_name: _Optional[str] = ..., reply_to: _Optional[_Iterable[str]] = ..., to: _Optional[_Iterable[str]] = ..., cc: _Optional[_Iterable[str]] = ..., bcc: _Optional[_Iterable[str]] = ..., audience: _Optional[_Union[_audience_pb2.Audience, _Mapping]] = ..., template: _Optional[_Union[TemplateBody, _Mapping]] = ..., custom: _Optional[_Union[CustomBody, _Mapping]] = ..., attachments: _Optional[_Iterable[_Union[_attachment_pb2.Attachment, _Mapping]]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., urgent: _Optional[bool] = ..., copy_mode: _Optional[_Union[_email_pb2.CopyMode, str]] = ..., guarantee: _Optional[_Union[_email_pb2.Guarantee, str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., headers: _Optional[_Mapping[str, str]] = ..., validate_only: _Optional[bool] = ..., ignore_suppression: _Optional[bool] = ...) -> None: ...
 
 class TemplateBody(_message.Message):
-    __slots__ = ("invoke_name", "params", "recipient_params")
+    __slots__ = ("invoke_name", "params", "recipient_params", "ignore_unknown_params")
     class RecipientParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -117,10 +117,12 @@ class TemplateBody(_message.Message):
     INVOKE_NAME_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     RECIPIENT_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_UNKNOWN_PARAMS_FIELD_NUMBER: _ClassVar[int]
     invoke_name: str
     params: _struct_pb2.Struct
     recipient_params: _containers.MessageMap[str, _struct_pb2.Struct]
-    def __init__(self, invoke_name: _Optional[str] = ..., params: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., recipient_params: _Optional[_Mapping[str, _struct_pb2.Struct]] = ...) -> None: ...
+    ignore_unknown_params: bool
+    def __init__(self, invoke_name: _Optional[str] = ..., params: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., recipient_params: _Optional[_Mapping[str, _struct_pb2.Struct]] = ..., ignore_unknown_params: _Optional[bool] = ...) -> None: ...
 
 class CustomBody(_message.Message):
     __slots__ = ("html", "text")

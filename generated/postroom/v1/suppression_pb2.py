@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpostroom/v1/suppression.proto\x12\x0bpostroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n\x0bSuppression\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x11\n\ttenant_id\x18\x02 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.postroom.v1.SuppressionReason\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x10\n\x08\x65mail_id\x18\x06 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xde\x01\n\x11SuppressionReason\x12\"\n\x1eSUPPRESSION_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19SUPPRESSION_REASON_MANUAL\x10\x01\x12\x1e\n\x1aSUPPRESSION_REASON_REFUSED\x10\x02\x12\x1e\n\x1aSUPPRESSION_REASON_BOUNCED\x10\x03\x12#\n\x1fSUPPRESSION_REASON_UNSUBSCRIBED\x10\x04\x12!\n\x1dSUPPRESSION_REASON_COMPLAINED\x10\x05\x42+\n\x0f\x64\x65v.postroom.v1P\x01Z\x16postroom/v1;postroomv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpostroom/v1/suppression.proto\x12\x0bpostroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n\x0bSuppression\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x11\n\ttenant_id\x18\x02 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.postroom.v1.SuppressionReason\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x10\n\x08\x65mail_id\x18\x06 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"`\n\x0eUnsubscription\x12\x16\n\x0emasked_address\x18\x01 \x01(\t\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x14\n\x0cunsubscribed\x18\x04 \x01(\x08*\xde\x01\n\x11SuppressionReason\x12\"\n\x1eSUPPRESSION_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19SUPPRESSION_REASON_MANUAL\x10\x01\x12\x1e\n\x1aSUPPRESSION_REASON_REFUSED\x10\x02\x12\x1e\n\x1aSUPPRESSION_REASON_BOUNCED\x10\x03\x12#\n\x1fSUPPRESSION_REASON_UNSUBSCRIBED\x10\x04\x12!\n\x1dSUPPRESSION_REASON_COMPLAINED\x10\x05\x42+\n\x0f\x64\x65v.postroom.v1P\x01Z\x16postroom/v1;postroomv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'postroom.v1.suppression_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.postroom.v1P\001Z\026postroom/v1;postroomv1'
-  _globals['_SUPPRESSIONREASON']._serialized_start=273
-  _globals['_SUPPRESSIONREASON']._serialized_end=495
+  _globals['_SUPPRESSIONREASON']._serialized_start=371
+  _globals['_SUPPRESSIONREASON']._serialized_end=593
   _globals['_SUPPRESSION']._serialized_start=80
   _globals['_SUPPRESSION']._serialized_end=270
+  _globals['_UNSUBSCRIPTION']._serialized_start=272
+  _globals['_UNSUBSCRIPTION']._serialized_end=368
 # @@protoc_insertion_point(module_scope)

@@ -41,3 +41,15 @@ class Suppression(_message.Message):
     email_id: int
     create_time: _timestamp_pb2.Timestamp
     def __init__(self, id: _Optional[int] = ..., tenant_id: _Optional[int] = ..., address: _Optional[str] = ..., reason: _Optional[_Union[SuppressionReason, str]] = ..., note: _Optional[str] = ..., email_id: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Unsubscription(_message.Message):
+    __slots__ = ("masked_address", "sender", "language", "unsubscribed")
+    MASKED_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    UNSUBSCRIBED_FIELD_NUMBER: _ClassVar[int]
+    masked_address: str
+    sender: str
+    language: str
+    unsubscribed: bool
+    def __init__(self, masked_address: _Optional[str] = ..., sender: _Optional[str] = ..., language: _Optional[str] = ..., unsubscribed: _Optional[bool] = ...) -> None: ...

@@ -26,7 +26,7 @@ from postroom.v1 import filter_pb2 as postroom_dot_v1_dot_filter__pb2
 from postroom.v1 import suppression_pb2 as postroom_dot_v1_dot_suppression__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%postroom/v1/suppression_service.proto\x12\x0bpostroom.v1\x1a\x18postroom/v1/filter.proto\x1a\x1dpostroom/v1/suppression.proto\"n\n\x16\x41\x64\x64SuppressionsRequest\x12.\n\x0csuppressions\x18\x01 \x03(\x0b\x32\x18.postroom.v1.Suppression\x12\x16\n\ttenant_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_tenant_id\"F\n\x17\x41\x64\x64SuppressionsResponse\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x01 \x01(\x05\x12\x16\n\x0e\x65xisting_count\x18\x02 \x01(\x05\"\xcf\x01\n\x17ListSuppressionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04skip\x18\x03 \x01(\x05\x12!\n\x05\x63ount\x18\x04 \x01(\x0e\x32\x12.postroom.v1.Count\x12$\n\x07\x66ilters\x18\x05 \x03(\x0b\x32\x13.postroom.v1.Filter\x12\x10\n\x08order_by\x18\x06 \x01(\t\x12\x16\n\ttenant_id\x18\x07 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_tenant_id\"\x95\x01\n\x18ListSuppressionsResponse\x12.\n\x0csuppressions\x18\x01 \x03(\x0b\x32\x18.postroom.v1.Suppression\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x12\x1c\n\x14total_is_lower_bound\x18\x04 \x01(\x08\"T\n\x19RemoveSuppressionsRequest\x12\x11\n\taddresses\x18\x01 \x03(\t\x12\x16\n\ttenant_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_tenant_id\"3\n\x1aRemoveSuppressionsResponse\x12\x15\n\rremoved_count\x18\x01 \x01(\x05\x32\xc4\x02\n\x12SuppressionService\x12\x61\n\x0f\x41\x64\x64Suppressions\x12#.postroom.v1.AddSuppressionsRequest\x1a$.postroom.v1.AddSuppressionsResponse\"\x03\x90\x02\x02\x12\x64\n\x10ListSuppressions\x12$.postroom.v1.ListSuppressionsRequest\x1a%.postroom.v1.ListSuppressionsResponse\"\x03\x90\x02\x01\x12\x65\n\x12RemoveSuppressions\x12&.postroom.v1.RemoveSuppressionsRequest\x1a\'.postroom.v1.RemoveSuppressionsResponseB+\n\x0f\x64\x65v.postroom.v1P\x01Z\x16postroom/v1;postroomv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%postroom/v1/suppression_service.proto\x12\x0bpostroom.v1\x1a\x18postroom/v1/filter.proto\x1a\x1dpostroom/v1/suppression.proto\"n\n\x16\x41\x64\x64SuppressionsRequest\x12.\n\x0csuppressions\x18\x01 \x03(\x0b\x32\x18.postroom.v1.Suppression\x12\x16\n\ttenant_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_tenant_id\"F\n\x17\x41\x64\x64SuppressionsResponse\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x01 \x01(\x05\x12\x16\n\x0e\x65xisting_count\x18\x02 \x01(\x05\"\xcf\x01\n\x17ListSuppressionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04skip\x18\x03 \x01(\x05\x12!\n\x05\x63ount\x18\x04 \x01(\x0e\x32\x12.postroom.v1.Count\x12$\n\x07\x66ilters\x18\x05 \x03(\x0b\x32\x13.postroom.v1.Filter\x12\x10\n\x08order_by\x18\x06 \x01(\t\x12\x16\n\ttenant_id\x18\x07 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_tenant_id\"\x95\x01\n\x18ListSuppressionsResponse\x12.\n\x0csuppressions\x18\x01 \x03(\x0b\x32\x18.postroom.v1.Suppression\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x12\x1c\n\x14total_is_lower_bound\x18\x04 \x01(\x08\"T\n\x19RemoveSuppressionsRequest\x12\x11\n\taddresses\x18\x01 \x03(\t\x12\x16\n\ttenant_id\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_tenant_id\"3\n\x1aRemoveSuppressionsResponse\x12\x15\n\rremoved_count\x18\x01 \x01(\x05\".\n\x1d\x44\x65scribeUnsubscriptionRequest\x12\r\n\x05token\x18\x01 \x01(\t\"U\n\x1e\x44\x65scribeUnsubscriptionResponse\x12\x33\n\x0eunsubscription\x18\x01 \x01(\x0b\x32\x1b.postroom.v1.Unsubscription\"#\n\x12UnsubscribeRequest\x12\r\n\x05token\x18\x01 \x01(\t\"J\n\x13UnsubscribeResponse\x12\x33\n\x0eunsubscription\x18\x01 \x01(\x0b\x32\x1b.postroom.v1.Unsubscription2\x93\x04\n\x12SuppressionService\x12\x61\n\x0f\x41\x64\x64Suppressions\x12#.postroom.v1.AddSuppressionsRequest\x1a$.postroom.v1.AddSuppressionsResponse\"\x03\x90\x02\x02\x12\x64\n\x10ListSuppressions\x12$.postroom.v1.ListSuppressionsRequest\x1a%.postroom.v1.ListSuppressionsResponse\"\x03\x90\x02\x01\x12\x65\n\x12RemoveSuppressions\x12&.postroom.v1.RemoveSuppressionsRequest\x1a\'.postroom.v1.RemoveSuppressionsResponse\x12v\n\x16\x44\x65scribeUnsubscription\x12*.postroom.v1.DescribeUnsubscriptionRequest\x1a+.postroom.v1.DescribeUnsubscriptionResponse\"\x03\x90\x02\x01\x12U\n\x0bUnsubscribe\x12\x1f.postroom.v1.UnsubscribeRequest\x1a .postroom.v1.UnsubscribeResponse\"\x03\x90\x02\x02\x42+\n\x0f\x64\x65v.postroom.v1P\x01Z\x16postroom/v1;postroomv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUPPRESSIONSERVICE'].methods_by_name['AddSuppressions']._serialized_options = b'\220\002\002'
   _globals['_SUPPRESSIONSERVICE'].methods_by_name['ListSuppressions']._loaded_options = None
   _globals['_SUPPRESSIONSERVICE'].methods_by_name['ListSuppressions']._serialized_options = b'\220\002\001'
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['DescribeUnsubscription']._loaded_options = None
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['DescribeUnsubscription']._serialized_options = b'\220\002\001'
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['Unsubscribe']._loaded_options = None
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['Unsubscribe']._serialized_options = b'\220\002\002'
   _globals['_ADDSUPPRESSIONSREQUEST']._serialized_start=111
   _globals['_ADDSUPPRESSIONSREQUEST']._serialized_end=221
   _globals['_ADDSUPPRESSIONSRESPONSE']._serialized_start=223
@@ -50,6 +54,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REMOVESUPPRESSIONSREQUEST']._serialized_end=741
   _globals['_REMOVESUPPRESSIONSRESPONSE']._serialized_start=743
   _globals['_REMOVESUPPRESSIONSRESPONSE']._serialized_end=794
-  _globals['_SUPPRESSIONSERVICE']._serialized_start=797
-  _globals['_SUPPRESSIONSERVICE']._serialized_end=1121
+  _globals['_DESCRIBEUNSUBSCRIPTIONREQUEST']._serialized_start=796
+  _globals['_DESCRIBEUNSUBSCRIPTIONREQUEST']._serialized_end=842
+  _globals['_DESCRIBEUNSUBSCRIPTIONRESPONSE']._serialized_start=844
+  _globals['_DESCRIBEUNSUBSCRIPTIONRESPONSE']._serialized_end=929
+  _globals['_UNSUBSCRIBEREQUEST']._serialized_start=931
+  _globals['_UNSUBSCRIBEREQUEST']._serialized_end=966
+  _globals['_UNSUBSCRIBERESPONSE']._serialized_start=968
+  _globals['_UNSUBSCRIBERESPONSE']._serialized_end=1042
+  _globals['_SUPPRESSIONSERVICE']._serialized_start=1045
+  _globals['_SUPPRESSIONSERVICE']._serialized_end=1576
 # @@protoc_insertion_point(module_scope)

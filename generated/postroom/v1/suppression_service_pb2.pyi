@@ -67,3 +67,27 @@ class RemoveSuppressionsResponse(_message.Message):
     REMOVED_COUNT_FIELD_NUMBER: _ClassVar[int]
     removed_count: int
     def __init__(self, removed_count: _Optional[int] = ...) -> None: ...
+
+class DescribeUnsubscriptionRequest(_message.Message):
+    __slots__ = ("token",)
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    def __init__(self, token: _Optional[str] = ...) -> None: ...
+
+class DescribeUnsubscriptionResponse(_message.Message):
+    __slots__ = ("unsubscription",)
+    UNSUBSCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    unsubscription: _suppression_pb2.Unsubscription
+    def __init__(self, unsubscription: _Optional[_Union[_suppression_pb2.Unsubscription, _Mapping]] = ...) -> None: ...
+
+class UnsubscribeRequest(_message.Message):
+    __slots__ = ("token",)
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    def __init__(self, token: _Optional[str] = ...) -> None: ...
+
+class UnsubscribeResponse(_message.Message):
+    __slots__ = ("unsubscription",)
+    UNSUBSCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    unsubscription: _suppression_pb2.Unsubscription
+    def __init__(self, unsubscription: _Optional[_Union[_suppression_pb2.Unsubscription, _Mapping]] = ...) -> None: ...

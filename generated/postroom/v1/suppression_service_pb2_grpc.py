@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SuppressionServiceStub:
-    """Keeps the addresses that get no mail. Scope `directory` for every method.
+    """Keeps the addresses that get no mail. Scope `directory` for every method but the two of unsubscribe links.
 
     Hard refusals, reported bounces and readers who unsubscribe add to the list by themselves.
     """
@@ -52,10 +52,20 @@ class SuppressionServiceStub:
                 request_serializer=postroom_dot_v1_dot_suppression__service__pb2.RemoveSuppressionsRequest.SerializeToString,
                 response_deserializer=postroom_dot_v1_dot_suppression__service__pb2.RemoveSuppressionsResponse.FromString,
                 _registered_method=True)
+        self.DescribeUnsubscription = channel.unary_unary(
+                '/postroom.v1.SuppressionService/DescribeUnsubscription',
+                request_serializer=postroom_dot_v1_dot_suppression__service__pb2.DescribeUnsubscriptionRequest.SerializeToString,
+                response_deserializer=postroom_dot_v1_dot_suppression__service__pb2.DescribeUnsubscriptionResponse.FromString,
+                _registered_method=True)
+        self.Unsubscribe = channel.unary_unary(
+                '/postroom.v1.SuppressionService/Unsubscribe',
+                request_serializer=postroom_dot_v1_dot_suppression__service__pb2.UnsubscribeRequest.SerializeToString,
+                response_deserializer=postroom_dot_v1_dot_suppression__service__pb2.UnsubscribeResponse.FromString,
+                _registered_method=True)
 
 
 class SuppressionServiceServicer:
-    """Keeps the addresses that get no mail. Scope `directory` for every method.
+    """Keeps the addresses that get no mail. Scope `directory` for every method but the two of unsubscribe links.
 
     Hard refusals, reported bounces and readers who unsubscribe add to the list by themselves.
     """
@@ -87,6 +97,28 @@ class SuppressionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeUnsubscription(self, request, context):
+        """Tells what an unsubscribe link is about, for the page that asks for confirmation. No scope: needs no
+        token but the link's.
+
+        A link's token that was not made by this deployment is UNAUTHENTICATED, TOKEN_INVALID. Such are counted
+        by client address; after 20 within a minute the address is told RATE_LIMITED instead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unsubscribe(self, request, context):
+        """Puts the reader of a mail on its tenant's list, with the reason UNSUBSCRIBED. No scope: needs no token
+        but the link's.
+
+        It stops mail of BATCH templates only. One who is listed keeps the entry. Repeating is harmless, and
+        answers the same. Wrong tokens are answered as by `DescribeUnsubscription`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SuppressionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -105,6 +137,16 @@ def add_SuppressionServiceServicer_to_server(servicer, server):
                     request_deserializer=postroom_dot_v1_dot_suppression__service__pb2.RemoveSuppressionsRequest.FromString,
                     response_serializer=postroom_dot_v1_dot_suppression__service__pb2.RemoveSuppressionsResponse.SerializeToString,
             ),
+            'DescribeUnsubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeUnsubscription,
+                    request_deserializer=postroom_dot_v1_dot_suppression__service__pb2.DescribeUnsubscriptionRequest.FromString,
+                    response_serializer=postroom_dot_v1_dot_suppression__service__pb2.DescribeUnsubscriptionResponse.SerializeToString,
+            ),
+            'Unsubscribe': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unsubscribe,
+                    request_deserializer=postroom_dot_v1_dot_suppression__service__pb2.UnsubscribeRequest.FromString,
+                    response_serializer=postroom_dot_v1_dot_suppression__service__pb2.UnsubscribeResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'postroom.v1.SuppressionService', rpc_method_handlers)
@@ -114,7 +156,7 @@ def add_SuppressionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SuppressionService:
-    """Keeps the addresses that get no mail. Scope `directory` for every method.
+    """Keeps the addresses that get no mail. Scope `directory` for every method but the two of unsubscribe links.
 
     Hard refusals, reported bounces and readers who unsubscribe add to the list by themselves.
     """
@@ -190,6 +232,60 @@ class SuppressionService:
             '/postroom.v1.SuppressionService/RemoveSuppressions',
             postroom_dot_v1_dot_suppression__service__pb2.RemoveSuppressionsRequest.SerializeToString,
             postroom_dot_v1_dot_suppression__service__pb2.RemoveSuppressionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeUnsubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/postroom.v1.SuppressionService/DescribeUnsubscription',
+            postroom_dot_v1_dot_suppression__service__pb2.DescribeUnsubscriptionRequest.SerializeToString,
+            postroom_dot_v1_dot_suppression__service__pb2.DescribeUnsubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unsubscribe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/postroom.v1.SuppressionService/Unsubscribe',
+            postroom_dot_v1_dot_suppression__service__pb2.UnsubscribeRequest.SerializeToString,
+            postroom_dot_v1_dot_suppression__service__pb2.UnsubscribeResponse.FromString,
             options,
             channel_credentials,
             insecure,

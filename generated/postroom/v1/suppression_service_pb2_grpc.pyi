@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SuppressionServiceStub:
-    """Keeps the addresses that get no mail. Scope `directory` for every method.
+    """Keeps the addresses that get no mail. Scope `directory` for every method but the two of unsubscribe links.
 
     Hard refusals, reported bounces and readers who unsubscribe add to the list by themselves.
     """
@@ -50,10 +50,24 @@ class SuppressionServiceStub:
     Addresses that are not listed are passed over unless none is, which is NOT_FOUND,
     SUPPRESSION_NOT_FOUND; so is repeating.
     """
+    DescribeUnsubscription: _grpc.UnaryUnaryMultiCallable[_suppression_service_pb2.DescribeUnsubscriptionRequest, _suppression_service_pb2.DescribeUnsubscriptionResponse]
+    """Tells what an unsubscribe link is about, for the page that asks for confirmation. No scope: needs no
+    token but the link's.
+
+    A link's token that was not made by this deployment is UNAUTHENTICATED, TOKEN_INVALID. Such are counted
+    by client address; after 20 within a minute the address is told RATE_LIMITED instead.
+    """
+    Unsubscribe: _grpc.UnaryUnaryMultiCallable[_suppression_service_pb2.UnsubscribeRequest, _suppression_service_pb2.UnsubscribeResponse]
+    """Puts the reader of a mail on its tenant's list, with the reason UNSUBSCRIBED. No scope: needs no token
+    but the link's.
+
+    It stops mail of BATCH templates only. One who is listed keeps the entry. Repeating is harmless, and
+    answers the same. Wrong tokens are answered as by `DescribeUnsubscription`.
+    """
 
 @_typing.type_check_only
 class SuppressionServiceAsyncStub(SuppressionServiceStub):
-    """Keeps the addresses that get no mail. Scope `directory` for every method.
+    """Keeps the addresses that get no mail. Scope `directory` for every method but the two of unsubscribe links.
 
     Hard refusals, reported bounces and readers who unsubscribe add to the list by themselves.
     """
@@ -73,9 +87,23 @@ class SuppressionServiceAsyncStub(SuppressionServiceStub):
     Addresses that are not listed are passed over unless none is, which is NOT_FOUND,
     SUPPRESSION_NOT_FOUND; so is repeating.
     """
+    DescribeUnsubscription: _aio.UnaryUnaryMultiCallable[_suppression_service_pb2.DescribeUnsubscriptionRequest, _suppression_service_pb2.DescribeUnsubscriptionResponse]  # type: ignore[assignment]
+    """Tells what an unsubscribe link is about, for the page that asks for confirmation. No scope: needs no
+    token but the link's.
+
+    A link's token that was not made by this deployment is UNAUTHENTICATED, TOKEN_INVALID. Such are counted
+    by client address; after 20 within a minute the address is told RATE_LIMITED instead.
+    """
+    Unsubscribe: _aio.UnaryUnaryMultiCallable[_suppression_service_pb2.UnsubscribeRequest, _suppression_service_pb2.UnsubscribeResponse]  # type: ignore[assignment]
+    """Puts the reader of a mail on its tenant's list, with the reason UNSUBSCRIBED. No scope: needs no token
+    but the link's.
+
+    It stops mail of BATCH templates only. One who is listed keeps the entry. Repeating is harmless, and
+    answers the same. Wrong tokens are answered as by `DescribeUnsubscription`.
+    """
 
 class SuppressionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeps the addresses that get no mail. Scope `directory` for every method.
+    """Keeps the addresses that get no mail. Scope `directory` for every method but the two of unsubscribe links.
 
     Hard refusals, reported bounces and readers who unsubscribe add to the list by themselves.
     """
@@ -110,6 +138,32 @@ class SuppressionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Addresses that are not listed are passed over unless none is, which is NOT_FOUND,
         SUPPRESSION_NOT_FOUND; so is repeating.
+        """
+
+    @_abc_1.abstractmethod
+    def DescribeUnsubscription(
+        self,
+        request: _suppression_service_pb2.DescribeUnsubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_suppression_service_pb2.DescribeUnsubscriptionResponse, _abc.Awaitable[_suppression_service_pb2.DescribeUnsubscriptionResponse]]:
+        """Tells what an unsubscribe link is about, for the page that asks for confirmation. No scope: needs no
+        token but the link's.
+
+        A link's token that was not made by this deployment is UNAUTHENTICATED, TOKEN_INVALID. Such are counted
+        by client address; after 20 within a minute the address is told RATE_LIMITED instead.
+        """
+
+    @_abc_1.abstractmethod
+    def Unsubscribe(
+        self,
+        request: _suppression_service_pb2.UnsubscribeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_suppression_service_pb2.UnsubscribeResponse, _abc.Awaitable[_suppression_service_pb2.UnsubscribeResponse]]:
+        """Puts the reader of a mail on its tenant's list, with the reason UNSUBSCRIBED. No scope: needs no token
+        but the link's.
+
+        It stops mail of BATCH templates only. One who is listed keeps the entry. Repeating is harmless, and
+        answers the same. Wrong tokens are answered as by `DescribeUnsubscription`.
         """
 
 def add_SuppressionServiceServicer_to_server(servicer: SuppressionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -15,6 +15,7 @@ from postroom.v1 import (
     filter_pb2,
     recipient_pb2,
 )
+from postroom_server.cli.audience import audience_text, progress_text
 from postroom_server.cli.connection import Connection, connected
 from postroom_server.cli.display import console, facts, json_of, reply, table, time, word
 from postroom_server.cli.failure import CommandFailedError
@@ -111,7 +112,9 @@ def _newest(stub: Any) -> int:
 
 
 def _line(one: email_pb2.Email) -> tuple[str, ...]:
-    addresses = [*one.to, *one.cc, *one.bcc]
+    # Of an audience, the table of recipients tells who they are.
+    audience = [audience_text(one)] if one.HasField("audience") else []
+    addresses = [*audience, *one.to, *one.cc, *one.bcc]
     others = f" +{len(addresses) - 1}" if len(addresses) > 1 else ""
     return time(one, "accept_time"), "".join(addresses[:1]) + others, _subject(one)
 
@@ -131,6 +134,8 @@ def _facts(one: email_pb2.Email) -> list[tuple[str, object]]:
         ("subject", _subject(one)),
         ("from", f"{one.from_name} <{one.from_address}>" if one.from_name else one.from_address),
         ("to", ", ".join(one.to)),
+        ("audience", audience_text(one)),
+        ("progress", progress_text(one)),
         ("cc", ", ".join(one.cc)),
         ("bcc", ", ".join(one.bcc)),
         ("template", template if one.invoke_name else ""),

@@ -12,7 +12,7 @@ from google.protobuf.any_pb2 import Any
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from postroom_server.cli.display import one_line
-from postroom_server.refusals import Refusal
+from postroom_server.refusals import Reason, Refusal
 from postroom_server.rpc.endpoint import ConfigurationError
 from postroom_server.setting_sources import SettingsError
 from postroom_server.store.migration import OldDatabaseError
@@ -54,6 +54,18 @@ def explained(why_unreachable: Callable[[], str] = str) -> Iterator[None]:
         raise CommandFailedError(_joined(refusal.message, refusal.reason, lines)) from None
     except EXPECTED as error:
         raise CommandFailedError(one_line(str(error))) from None
+
+
+@contextlib.contextmanager
+def hinted(reason: Reason, hint: str) -> Iterator[None]:
+    """Adds what to do about one kind of refusal."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        text = of_call(error)
+        if not text.startswith(f"{reason}:"):
+            raise
+        raise CommandFailedError(f"{text}\n  {hint}") from None
 
 
 def of_call(error: grpc.RpcError, why_unreachable: Callable[[], str] = str) -> str:

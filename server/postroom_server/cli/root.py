@@ -11,6 +11,7 @@ from postroom_server.cli.develop import dev
 from postroom_server.cli.emails import email
 from postroom_server.cli.events import events
 from postroom_server.cli.gateway import gateway
+from postroom_server.cli.members import member
 from postroom_server.cli.send import send
 from postroom_server.cli.serve import serve
 from postroom_server.cli.server_changes import COMMANDS as SERVER_CHANGES
@@ -27,7 +28,21 @@ def main() -> None:
     """Postroom accepts emails over gRPC and REST, hands them to SMTP, and accounts for each one."""
 
 
-for command in (serve, gateway, dev, send, email, events, template, server, tenant, token, db, settings):
+for command in (
+    serve,
+    gateway,
+    dev,
+    send,
+    email,
+    events,
+    template,
+    server,
+    member,
+    tenant,
+    token,
+    db,
+    settings,
+):
     main.add_command(command)
 for command in SERVER_CHANGES:
     server.add_command(command)

@@ -10,6 +10,8 @@ import click
 
 from postroom.v1 import email_service_pb2, email_service_pb2_grpc
 from postroom.v1.attachment_pb2 import Attachment
+from postroom.v1.audience_pb2 import Audience
+from postroom_server.cli.audience import AudienceParam
 from postroom_server.cli.connection import Connection, connected
 from postroom_server.cli.display import json_of, one_line
 from postroom_server.cli.failure import CommandFailedError
@@ -17,7 +19,8 @@ from postroom_server.cli.text_input import params_of, when, words
 
 
 @click.command()
-@click.option("--to", multiple=True, required=True, help="A To address. May be repeated.")
+@click.option("--to", multiple=True, help="A To address. May be repeated.")
+@click.option("--audience", type=AudienceParam(), help="ALL, DEPT:10,11, POLICY:VIP … in the place of --to.")
 @click.option("--cc", multiple=True, help="A Cc address. May be repeated.")
 @click.option("--bcc", multiple=True, help="A Bcc address. May be repeated.")
 @click.option("--from", "from_address", default="", help="The From address. Unset: the tenant's or server's.")
@@ -45,6 +48,7 @@ def send(
     connection: Connection,
     *,
     to: tuple[str, ...],
+    audience: Audience | None,
     cc: tuple[str, ...],
     bcc: tuple[str, ...],
     from_address: str,
@@ -64,6 +68,8 @@ def send(
     as_json: bool,
 ) -> None:
     """Sends one email and prints its id."""
+    if bool(to) == (audience is not None):
+        raise click.UsageError("say to whom: either --to or --audience")
     request = email_service_pb2.SendEmailRequest(
         request_id=request_id,
         biz_key=biz_key,
@@ -71,6 +77,7 @@ def send(
         subject=subject,
         from_address=from_address,
         to=to,
+        audience=audience,
         cc=cc,
         bcc=bcc,
         attachments=[_attachment(path) for path in attach],

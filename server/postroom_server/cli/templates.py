@@ -11,7 +11,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from postroom.v1 import template_pb2, template_service_pb2, template_service_pb2_grpc
 from postroom_server.cli.connection import Connection, connected
 from postroom_server.cli.display import console, facts, json_of, one_line, table, time, word
+from postroom_server.cli.failure import hinted
 from postroom_server.cli.text_input import words
+from postroom_server.refusals import Reason
 
 _KINDS = ("TRIGGER", "BATCH")
 _SYNTAXES = ("PERCENT", "LIQUID")
@@ -74,6 +76,7 @@ def show(connection: Connection, *, name: str, as_json: bool) -> None:
     "--syntax", type=click.Choice(_SYNTAXES, case_sensitive=False), help="Unset: PERCENT, or as it is."
 )
 @click.option("--bind", "biz_key", help="Binds this business key to the template.")
+@click.option("--allow-breaking", is_flag=True, help="Goes on although it refuses what callers sent lately.")
 @connected
 def put(
     connection: Connection,
@@ -87,6 +90,7 @@ def put(
     kind: str | None,
     syntax: str | None,
     biz_key: str | None,
+    allow_breaking: bool,
 ) -> None:
     """Stores content in one language.
 
@@ -114,13 +118,14 @@ def put(
     if known is None:
         stored = stub.CreateTemplate(template_service_pb2.CreateTemplateRequest(template=wanted)).template
     else:
-        stored = stub.UpdateTemplate(
-            template_service_pb2.UpdateTemplateRequest(
-                template=wanted,
-                update_mask=FieldMask(paths=["name", "kind", "content"]),
-                expected_version=known.version,
-            )
-        ).template
+        request = template_service_pb2.UpdateTemplateRequest(
+            template=wanted,
+            update_mask=FieldMask(paths=["name", "kind", "content"]),
+            expected_version=known.version,
+            allow_breaking=allow_breaking,
+        )
+        with hinted(Reason.TEMPLATE_BREAKING_CHANGE, "--allow-breaking publishes it all the same"):
+            stored = stub.UpdateTemplate(request).template
     if biz_key is not None:
         stub.Bind(template_service_pb2.BindRequest(biz_key=biz_key, invoke_name=name))
     click.echo(f"{name} version {stored.version} {word(template_pb2.ReviewState, stored.review_state)}")

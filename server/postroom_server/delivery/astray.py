@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import peewee
 
 from postroom_server.clock import SECOND, Millis
-from postroom_server.store.models import Delivery, DeliveryState
+from postroom_server.store.models import Delivery, DeliveryState, Email
 from postroom_server.store.statement import Statement, as_list, bind, one_of
 
 # A clock set back by less holds nobody up for long.
@@ -44,6 +44,18 @@ _KEEP_PACE = Statement(
         & (_was_due | (Delivery.run_at > Delivery.date_time))
     )
 )
+# Mail that was due when it was accepted, at a time that has not come yet.
+_BRING_FORWARD = Statement(
+    lambda: Delivery.update(run_at=bind("now")).where(
+        (Delivery.state == peewee.SQL("'READY'"))
+        & (Delivery.run_at > bind("now"))
+        & peewee.fn.EXISTS(
+            Email.select(Email.id).where(
+                (Email.id == Delivery.email_id) & (Email.accept_time >= Delivery.run_at)
+            )
+        )
+    )
+)
 
 
 def give_back_unheard(owner: int, in_hand: Mapping[int, int], now: Millis) -> list[int]:
@@ -67,12 +79,22 @@ class Moment:
     monotonic: float
 
 
-def keep_pace(last: Moment, now: Moment) -> None:
+def keep_pace(last: Moment, now: Moment) -> bool:
     """Follows a clock that was set back: what was due is due now, and who waits waits no longer.
 
-    Mail for a certain time still leaves at that time. Part of a unit.
+    Mail for a certain time still leaves at that time. Returns whether it was set back. Part of a unit.
     """
     # Rounded up: what came in the very last moment before is due, too.
     expected = last.time + math.ceil(1000 * (now.monotonic - last.monotonic)) + 1
-    if now.time < expected - _TOLERANCE:
-        _KEEP_PACE.execute(now=now.time, before=expected, jump=expected - now.time)
+    if now.time >= expected - _TOLERANCE:
+        return False
+    _KEEP_PACE.execute(now=now.time, before=expected, jump=expected - now.time)
+    return True
+
+
+def bring_forward(now: Millis) -> None:
+    """Makes mail due that was stamped with the time from before the clock was set back.
+
+    By processes that had not heard of it: on PostgreSQL they hear of the time now and then. A unit of work.
+    """
+    _BRING_FORWARD.execute(now=now)

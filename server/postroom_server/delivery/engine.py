@@ -8,16 +8,18 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from postroom_server.clock import Clock, Millis, SteeredClock
-from postroom_server.delivery.astray import Moment, give_back_unheard, keep_pace
+from postroom_server.delivery.astray import Moment, bring_forward, give_back_unheard, keep_pace
 from postroom_server.delivery.attempts import Settlement
-from postroom_server.delivery.breaker import Breaker
+from postroom_server.delivery.breaker import Breaker, BreakerState
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.lease import Turns, lease
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.line import Job
+from postroom_server.delivery.metrics import DeliveryMetrics
 from postroom_server.delivery.settler import Settler
 from postroom_server.delivery.shares import share
 from postroom_server.delivery.transmission import Transmission
@@ -32,6 +34,9 @@ from postroom_server.store.unit import Store
 log = structlog.get_logger()
 
 Servers = dict[int, tuple[ServerFacts, ...]]
+
+# After a clock was set back. Processes that do not lease hear of it at their next beat.
+_UNEASY_LOOKS = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Engine:
         still_ours: Callable[[], None] = lambda: None,
         is_believed: Callable[[], bool] = lambda: True,
         uniform: Callable[[float, float], float] = random.uniform,
+        metrics: DeliveryMetrics | None = None,
     ) -> None:
         self._store = store
         self._memory = memory
@@ -75,6 +81,7 @@ class Engine:
         self._due_now = due_now
         # Called inside a unit that has leased; raises where others have taken this process for dead.
         self._still_ours = still_ours
+        self._metrics = metrics or DeliveryMetrics(CollectorRegistry())
         self._settler = Settler(store, mint, clock, owner=owner, on_settled=self._forget)
         self._transmission = Transmission(
             store,
@@ -85,11 +92,13 @@ class Engine:
             server_slots=settings.server_slots,
             report=self._settler.report,
             uniform=uniform,
+            metrics=self._metrics,
             is_believed=is_believed,
         )
         self._turns = Turns()
         self._last: Moment | None = None  # at the last lease
         self._look_at = 0.0  # monotonic
+        self._uneasy_until = 0.0  # the same: somebody may not have heard yet that the clock was set back
         self._jobs: dict[int, Job] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._awake = asyncio.Event()
@@ -100,6 +109,10 @@ class Engine:
     def in_hand(self) -> int:
         """Deliveries leased by this process and not settled yet."""
         return len(self._jobs)
+
+    def breakers(self) -> list[tuple[ServerFacts, BreakerState]]:
+        """Of the servers that were asked so far. From any thread."""
+        return self._transmission.breakers()
 
     def breaker_of(self, server_id: int) -> Breaker | None:
         return self._transmission.breaker_of(server_id)
@@ -135,10 +148,14 @@ class Engine:
         self._transmission.go_on()
         self.wake()
 
-    async def drain(self, grace_seconds: float) -> None:
-        """Stops leasing, gives back what was not begun, lets what wrote its dot finish, settles all of it."""
+    def stop_leasing(self) -> None:
+        """Begins nothing new; what is in hand goes on until `drain`."""
         self._stopping = True
         self._awake.set()
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Stops leasing, gives back what was not begun, lets what wrote its dot finish, settles all of it."""
+        self.stop_leasing()
         if not self._running:
             return
         await self._running[0]
@@ -181,10 +198,15 @@ class Engine:
         in_hand = {id_: job.leased.lease_token for id_, job in self._jobs.items()}
         if unheard := await self._store.write(self._give_back_unit, in_hand):
             log.warning("unheard_leases", deliveries=len(unheard))
+        if now < self._uneasy_until:
+            await self._store.write(self._bring_forward_unit)
         self._look_at = now + self._settings.astray_seconds
 
     def _give_back_unit(self, in_hand: dict[int, int]) -> list[int]:
         return give_back_unheard(self._owner, in_hand, self._due_now())
+
+    def _bring_forward_unit(self) -> None:
+        bring_forward(self._due_now())
 
     async def _lease(self) -> int:
         held = dict.fromkeys(Lane, 0)
@@ -196,6 +218,7 @@ class Engine:
         leased, servers, self._last = await unit
         if isinstance(self._clock, SteeredClock):
             self._clock.steer(self._last.time, self._last.monotonic)
+        self._metrics.leased(leased)
         for one in leased:
             reach("after_lease_commit")
             job = self._jobs[one.id] = Job(one, servers[one.tenant_id])
@@ -207,8 +230,8 @@ class Engine:
         self, held: dict[Lane, int], waiting: list[tuple[int, int]] | None
     ) -> tuple[list[Leased], Servers, Moment]:
         moment = Moment(self._due_now(), self._clock.monotonic())
-        if self._last is not None:
-            keep_pace(self._last, moment)
+        if self._last is not None and keep_pace(self._last, moment):
+            self._uneasy_until = moment.monotonic + _UNEASY_LOOKS * self._settings.astray_seconds
         leased = lease(
             self._owner,
             held,
@@ -242,9 +265,10 @@ class Engine:
                 self._transmission.cancel(job)
 
     def _forget(self, settled: Sequence[Settlement]) -> None:
+        self._metrics.settled(settled)
         for settlement in settled:
             job = self._jobs.get(settlement.leased.id)
             # Another lease of the same delivery may have begun by now.
-            if job is not None and job.leased is settlement.leased:
+            if job is not None and job.leased.lease_token == settlement.leased.lease_token:
                 del self._jobs[settlement.leased.id]
         self._awake.set()

@@ -10,6 +10,7 @@ import structlog
 from postroom_server.clock import Clock
 from postroom_server.delivery.budget import Budget
 from postroom_server.delivery.endpoints import Endpoints
+from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.line import Job
 from postroom_server.delivery.marks import mark_dot
@@ -63,18 +64,29 @@ class Handover:
         return self._letters.write(job.leased)
 
     async def run(
-        self, job: Job, server: ServerFacts, loan: Loan, following: Following, envelope: Envelope | None
+        self,
+        job: Job,
+        leased: Leased,
+        server: ServerFacts,
+        loan: Loan,
+        following: Following,
+        envelope: Envelope | None,
     ) -> Transaction:
-        """One transaction. `envelope` is the job's where it was written before."""
-        if job.leased.email.file_octets < _LARGE:
-            return await self._transact(job, server, loan, following, envelope)
-        async with self._large.hold(job.leased.email.file_octets):
-            return await self._transact(job, server, loan, following, envelope)
+        """One transaction, of `leased`: all of the job's or a part. `envelope`, if it was written before."""
+        if leased.email.file_octets < _LARGE:
+            return await self._transact(job, leased, server, loan, following, envelope)
+        async with self._large.hold(leased.email.file_octets):
+            return await self._transact(job, leased, server, loan, following, envelope)
 
     async def _transact(
-        self, job: Job, server: ServerFacts, loan: Loan, following: Following, envelope: Envelope | None
+        self,
+        job: Job,
+        leased: Leased,
+        server: ServerFacts,
+        loan: Loan,
+        following: Following,
+        envelope: Envelope | None,
     ) -> Transaction:
-        leased = job.leased
         if envelope is None:
             envelope = await self._letters.envelope(leased)
         job.written_at = self._clock.monotonic()
@@ -83,8 +95,9 @@ class Handover:
             envelope,
             functools.partial(self._before_dot, job),
             timeouts=URGENT_TIMEOUTS if leased.lane is Lane.URGENT else None,
-            # Between a dot's mark and the dot there is nothing that could fail.
-            following=None if leased.at_most_once else following,
+            # Between a dot's mark and the dot there is nothing that could fail; and whoever is leased alone
+            # is not to be blamed for another.
+            following=None if leased.at_most_once or leased.alone else following,
         )
         return self._letters.without_code(leased, transaction)
 

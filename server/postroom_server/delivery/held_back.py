@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable
 
 from postroom_server.clock import Millis
 from postroom_server.delivery.leased import Leased, LeasedRecipient
+from postroom_server.delivery.verdict import Verdict
 from postroom_server.message.address import key
 from postroom_server.smtp import Transaction
 from postroom_server.store.models import SuppressionReason, TemplateKind, TemplateVersion
@@ -45,9 +46,14 @@ def without_suppressed(leased: list[Leased], now: Millis) -> list[Leased]:
     return left
 
 
-def hard_refusals(leased: Leased, transaction: Transaction | None, still_open: Container[int]) -> list[Entry]:
-    """What an attempt tells the list: whose RCPT was answered with "there is no such address"."""
-    if transaction is None:
+def hard_refusals(
+    leased: Leased, verdict: Verdict, transaction: Transaction | None, still_open: Container[int]
+) -> list[Entry]:
+    """What an attempt tells the list: who was refused because "there is no such address".
+
+    Not who heard that from a server that then said 421: nobody is refused by it, and the next one may differ.
+    """
+    if transaction is None or not verdict.refused_count:
         return []
     return [
         Entry(leased.tenant_id, recipient.address, SuppressionReason.REFUSED, leased.email.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import peewee
@@ -23,6 +23,7 @@ from postroom_server.store.models import (
     Content,
     Email,
     Lane,
+    MemberCopy,
     Recipient,
     RecipientState,
     Role,
@@ -34,6 +35,10 @@ from postroom_server.store.statement import Statement, as_list, is_postgresql, o
 # once, so that one mail that brings processes down does not hold all those that were in hand with it. One
 # that only waits for a server's answer does not count: it is marked, and not blamed for the next crash.
 ALONE = len(Lane)
+
+_LANES = {number: Lane(number % ALONE) for number in range(2 * ALONE)}
+_ROLES = {role.value: role for role in Role}
+_OPEN = RecipientState.OPEN.value
 
 # One statement: walk the tenants that have something READY in the lane by skipping through the partial
 # index delivery_due (two index look-ups a tenant, however much each has), and take a few of each that is due.
@@ -80,12 +85,17 @@ _EMAILS = Statement(
             Email.from_name, Email.reply_to, Email.headers, Email.template_version_id,
             Email.template_language, Content.html, Content.text, Content.params, Content.recipient_params,
             Email.test, Email.verification, _FILE_OCTETS, Email.language,
-            Email.ignore_suppression,
+            Email.ignore_suppression, Email.audience.is_null(False),
         )
         .join(Content, on=(Content.email_id == Email.id))
         .where(one_of(Email.id, "ids"))
     )
 )  # fmt: skip
+_MEMBER_COPIES = Statement(
+    lambda: MemberCopy.select(MemberCopy.delivery_id, MemberCopy.language, MemberCopy.member).where(
+        one_of(MemberCopy.delivery_id, "ids")
+    )
+)
 _RECIPIENTS = Statement(
     lambda: (
         Recipient.select(
@@ -184,20 +194,25 @@ def _placed(sql: str) -> str:
 
 
 def _read(rows: list[tuple[Any, ...]]) -> list[Leased]:
-    emails = {row[0]: _email(row) for row in _EMAILS.rows(ids=as_list({delivery[2] for delivery in rows}))}
+    found = _EMAILS.rows(ids=as_list({delivery[2] for delivery in rows}))
+    emails = {row[0]: _email(row) for row in found}
+    audiences = {row[0] for row in found if row[19]}
+    copies = _member_copies(row[0] for row in rows if row[2] in audiences)
     recipients: dict[int, list[LeasedRecipient]] = {}
     for delivery_id, id_, role, address, state in _RECIPIENTS.rows(ids=as_list(row[0] for row in rows)):
         recipients.setdefault(delivery_id, []).append(
-            LeasedRecipient(id_, Role(role), address, state == RecipientState.OPEN)
+            LeasedRecipient(id_, _ROLES[role], address, state == _OPEN)
         )
-    code_rows = [row for row in rows if emails[row[2]].is_code]
+    code_mails = {email.id for email in emails.values() if email.is_code}
+    code_rows = [row for row in rows if row[2] in code_mails] if code_mails else []
     code_seeds = seeds(row[0] for row in code_rows)
     first = first_to(row[2] for row in code_rows if row[0] not in code_seeds)
     # Lane by lane as they were taken, and oldest first within each: RETURNING promises no order.
     rows.sort(key=lambda row: (row[3] % ALONE, row[0]))
     return [
         Leased(
-            id=row[0], tenant_id=row[1], email=emails[row[2]], lane=Lane(row[3] % ALONE),
+            id=row[0], tenant_id=row[1], email=_copied(emails[row[2]], copies.get(row[0])),
+            lane=_LANES[row[3]],
             message_id=row[4], date_time=row[5], at_most_once=bool(row[6]), expire_time=row[7],
             lease_token=row[8], transactions=row[9], tries=row[10], crash_count=row[11],
             alone=row[3] >= ALONE, recipients=tuple(recipients.get(row[0], ())),
@@ -205,6 +220,21 @@ def _read(rows: list[tuple[Any, ...]]) -> list[Leased]:
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _member_copies(delivery_ids: Iterable[int]) -> dict[int, tuple[str | None, str | None]]:
+    """The language and the member of each of these copies."""
+    ids = list(delivery_ids)
+    if not ids:
+        return {}
+    return {row[0]: (row[1], row[2]) for row in _MEMBER_COPIES.rows(ids=as_list(ids))}
+
+
+def _copied(email: LeasedEmail, copy: tuple[str | None, str | None] | None) -> LeasedEmail:
+    if copy is None:
+        return email
+    language, member = copy
+    return dataclasses.replace(email, template_language=language, member=member)
 
 
 def _email(row: tuple[Any, ...]) -> LeasedEmail:

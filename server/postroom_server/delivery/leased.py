@@ -12,7 +12,7 @@ from postroom_server.store.models import Lane, Role
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LeasedEmail:
-    """The email behind one or many deliveries."""
+    """The email behind one or many deliveries. The language and the member are those of one copy."""
 
     id: int
     tenant_id: int
@@ -24,6 +24,7 @@ class LeasedEmail:
     test: bool
     is_code: bool
     ignore_suppression: bool = False
+    member: str | None = None  # JSON: what this copy shows of the member who gets it
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,9 +55,15 @@ class Leased:
     recipients: tuple[LeasedRecipient, ...]
     code_seed: CodeSeed | None = None
     params_of: str = ""  # whose parameters a copy without To is rendered with
+    spared: frozenset[int] = frozenset()  # open recipients who are left to the next transaction
 
     @property
     def open_recipients(self) -> tuple[LeasedRecipient, ...]:
+        """Those that a transaction is about."""
+        if len(self.recipients) == 1 and self.recipients[0].is_open:
+            return self.recipients  # nearly always, and asked for at every step of the way
+        if self.spared:
+            return tuple(one for one in self.recipients if one.is_open and one.id not in self.spared)
         return tuple(recipient for recipient in self.recipients if recipient.is_open)
 
     def addresses(self, role: Role) -> tuple[str, ...]:

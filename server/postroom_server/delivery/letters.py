@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+import json
 import threading
 from typing import Any, Generic, TypeVar
 
 from postroom_server.delivery.leased import Leased, LeasedEmail
+from postroom_server.delivery.unsubscribing import UnsubscribeLinks
 from postroom_server.message import entity
 from postroom_server.message.mailing import Copy, write
 from postroom_server.message.template import CompiledTemplate
@@ -28,8 +30,12 @@ _LONG = 65_536  # characters; what is shorter is written within two milliseconds
 class Letters:
     """Turns leased deliveries into envelopes. The same delivery gives the same bytes every time."""
 
-    def __init__(self, store: Store, memory: Memory, codes: CodeMaker) -> None:
+    def __init__(
+        self, store: Store, memory: Memory, codes: CodeMaker, links: UnsubscribeLinks | None = None
+    ) -> None:
+        """`links` None: nowhere is set where readers could unsubscribe."""
         self._codes = codes
+        self._links = links
         self._store = store
         self._memory = memory
         self._bodies: _Kept[entity.EncodedBody] = _Kept(64)
@@ -38,11 +44,11 @@ class Letters:
     async def envelope(self, leased: Leased) -> Envelope:
         """Writes the message. Raises whatever keeps it from being written: that is our own failure."""
         email = leased.email
-        template, attachments = await self._template(email), await self._attachments(email)
-        if not email.has_files and not _is_long(email, template):
-            return self._written(leased, template, attachments)
+        version, attachments = await self._version(email), await self._attachments(email)
+        if not email.has_files and not _is_long(email, _variant(version, email)):
+            return self._written(leased, version, attachments)
         # Megabytes take a tenth of a second to encode, check and stuff: everybody else's, on the loop.
-        return await asyncio.to_thread(self._written, leased, template, attachments)
+        return await asyncio.to_thread(self._written, leased, version, attachments)
 
     def is_at_hand(self, email: LeasedEmail) -> bool:
         """Whether its messages can be written at once: all they are made of is in memory, and small."""
@@ -56,18 +62,21 @@ class Letters:
     def write(self, leased: Leased) -> Envelope:
         """The same as `envelope`, at once, of an email that is at hand."""
         email = leased.email
-        template = None
+        version = None
         if email.template_version_id is not None:
-            template = _variant(self._memory.kept_version(email.template_version_id), email)
-        return self._written(leased, template, ())
+            version = self._memory.kept_version(email.template_version_id)
+            if version is None:
+                raise ValueError("the template is not at hand")
+        return self._written(leased, version, ())
 
     def _written(
         self,
         leased: Leased,
-        template: CompiledTemplate | None,
+        version: CompiledVersion | None,
         attachments: tuple[entity.EncodedAttachment, ...],
     ) -> Envelope:
         email = leased.email
+        template = _variant(version, email)
         to = leased.addresses(Role.TO)
         copy = Copy(
             leased.message_id,
@@ -76,6 +85,8 @@ class Letters:
             leased.addresses(Role.CC),
             code=self._code(leased),
             params_of="" if to else leased.params_of,
+            unsubscribe=self._links.offer(leased, version) if self._links and version else None,
+            member=json.loads(email.member) if email.member else None,
         )
         composed = write(
             email.mailing,
@@ -118,13 +129,13 @@ class Letters:
             raise ValueError("a code mail has lost its code")
         return MASK
 
-    async def _template(self, email: LeasedEmail) -> CompiledTemplate | None:
+    async def _version(self, email: LeasedEmail) -> CompiledVersion | None:
         if email.template_version_id is None:
             return None
         version = self._memory.kept_version(email.template_version_id)
         if version is None:
             version = await self._store.read(self._memory.version, email.template_version_id)
-        return _variant(version, email)
+        return version
 
     def _body(self, email: LeasedEmail) -> entity.EncodedBody:
         body = self._bodies.get(email.id)
@@ -147,13 +158,13 @@ class Letters:
 
 def _is_long(email: LeasedEmail, template: CompiledTemplate | None) -> bool:
     if template is not None:
-        return template.length > _LONG
+        return template.is_slow or template.length > _LONG
     return len(email.mailing.html or "") + len(email.mailing.text or "") > _LONG
 
 
-def _variant(version: CompiledVersion | None, email: LeasedEmail) -> CompiledTemplate:
+def _variant(version: CompiledVersion | None, email: LeasedEmail) -> CompiledTemplate | None:
     if version is None:
-        raise ValueError("the template is not at hand")
+        return None
     return version.variants[email.template_language or version.default_language]
 
 

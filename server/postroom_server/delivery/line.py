@@ -11,7 +11,7 @@ from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import Breaker, BreakerState
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.shares import BULK_SHARE, NOT_URGENT_SHARE
-from postroom_server.smtp import Envelope
+from postroom_server.smtp import Envelope, Loan
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane
 
@@ -19,7 +19,7 @@ from postroom_server.store.models import Lane
 # mail of its own.
 PATIENCE: Millis = 10 * SECOND
 # Nobody else is leased alone meanwhile, not even for another server.
-PATIENCE_ALONE: Millis = SECOND
+PATIENCE_ALONE: Millis = SECOND // 4
 
 # Mail that brings a process down does so while it is written or soon after.
 HARMLESS_SECONDS = 1.0
@@ -61,6 +61,8 @@ class Slot:
     """A slot at work. A job and its rider are of one lane: the slot passes from one to the other."""
 
     line: Line
+    loan: Loan
+    job: Job | None = None  # whom it carries now
     rider: Rider | None = None
 
 
@@ -88,7 +90,9 @@ class Line:
 
     def put(self, job: Job, now: Millis) -> None:
         job.waits_since = now
-        self._waiting[job.leased.lane].append(job)
+        queue = self._waiting[job.leased.lane]
+        # Behind others it would wait longer than it may, and all that are to be leased alone with it.
+        queue.appendleft(job) if job.leased.alone else queue.append(job)
 
     def take(self, now: Millis) -> Job | None:
         """The next job that may begin now; the caller gives its slot back with `done`."""
@@ -105,7 +109,8 @@ class Line:
     def take_behind(self, lane: Lane, now: Millis, fits: Callable[[Job], bool]) -> Job | None:
         """The next job for a slot that one of this lane is about to leave: it rides behind the other's dot.
 
-        Urgent mail does not ride: who knows how long the other's answer takes.
+        Urgent mail does not ride: who knows how long the other's answer takes. Nor does mail that is leased
+        alone: should it bring the process down, it is to do so alone.
         """
         queue = self._waiting[lane]
         first = next((waiting for waiting in self._waiting.values() if waiting), None)
@@ -113,7 +118,9 @@ class Line:
             return None
         if self.server.messages_per_second or self.breaker.state(now) is not BreakerState.CLOSED:
             return None
-        return queue.popleft() if self._has_slot(lane, leaving=1) and fits(queue[0]) else None
+        if queue[0].leased.alone or not self._has_slot(lane, leaving=1):
+            return None
+        return queue.popleft() if fits(queue[0]) else None
 
     def has_room(self, lane: Lane) -> bool:
         """Whether a job of this lane would find a slot free."""

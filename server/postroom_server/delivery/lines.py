@@ -48,11 +48,13 @@ class Lines:
         ]
         if not candidates:
             return None
-        # One job at a time goes to a half-open server even while others would do, or it would stay so.
+        # One job at a time goes to a half-open server even while others would do, or it would stay so. But
+        # none that has failed before: it may have been the probe then, and alone it would always be.
+        probes = not job.leased.tries
         ready = [
             line
             for line in candidates
-            if line.breaker.state(now) is BreakerState.CLOSED or line.wants_probe(now)
+            if line.breaker.state(now) is BreakerState.CLOSED or (probes and line.wants_probe(now))
         ] or candidates
         first = min(line.server.priority for line in ready)
         return min((line for line in ready if line.server.priority == first), key=lambda line: line.load)
@@ -63,6 +65,19 @@ class Lines:
         if any(breaker.state(now) is not BreakerState.OPEN for breaker in breakers):
             return None
         return min((breaker.reopen_time for breaker in breakers), default=now + NO_SERVER_PAUSE)
+
+    def why_nobody(self, job: Job) -> str:
+        """What keeps every server from carrying it, in words; empty while one could."""
+        if any(_carriers(job)):
+            return ""
+        if not any(server.state == MailServerState.ENABLED for server in job.servers):
+            return "no mail server is enabled for it"
+        return f"no mail server may carry mail from {job.leased.email.mailing.from_address}"
+
+    @property
+    def breakers(self) -> list[tuple[ServerFacts, Breaker]]:
+        """Of the servers that were asked so far."""
+        return [(line.server, line.breaker) for line in list(self._lines.values())]
 
     def take_impatient(self, now: Millis) -> list[Job]:
         return [job for line in self._lines.values() for job in line.take_impatient(now)]

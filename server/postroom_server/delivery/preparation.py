@@ -16,11 +16,12 @@ import peewee
 from postroom_server.clock import MINUTE, SECOND, Millis
 from postroom_server.delivery.verdict import Outcome
 from postroom_server.fetch import Fetched
-from postroom_server.store import history, outcome
+from postroom_server.store import expansions, history, outcome
 from postroom_server.store.history import Kind, event
 from postroom_server.store.ids import IdMint
 from postroom_server.store.models import (
     Attachment,
+    AudienceState,
     Blob,
     Delivery,
     Email,
@@ -227,6 +228,7 @@ def conclude(email_id: int, due_now: Now) -> Concluded:
         _FORGET.execute(email_id=email_id)
         return Concluded()
     if all(blob_id is not None for _, _, _, blob_id, _ in _FILES.rows(email_id=email_id)):
+        expansions.let_go(email_id)
         _LEAVE.rows(email_id=email_id, state="READY")
         _FORGET.execute(email_id=email_id)
         return Concluded(ready=True)
@@ -244,6 +246,12 @@ def fail(email_id: int, failure: str, due_now: Now) -> Concluded:
     Its recipients end EXPIRED: no server has refused them, and RetryEmail opens them again.
     """
     now = due_now()
+    if stopped := expansions.stop([email_id]):
+        # Nobody was looked up: who cannot have the files gets no mail.
+        _FORGET.execute(email_id=email_id)
+        _FAIL_EMAIL.execute(email_id=email_id)
+        expansions.end(stopped, AudienceState.ABANDONED, now)
+        return Concluded(failure=failure)
     left = dict(_LEAVE.rows(email_id=email_id, state="DONE"))
     _FORGET.execute(email_id=email_id)
     if not left:
@@ -275,6 +283,6 @@ def give_back(email_id: int, due_now: Now) -> None:
 
 
 def _expire_time(email_id: int) -> Millis | None:
-    """When the email expires; None when none of it is PREPARING."""
+    """When the email expires; None when none of it is PREPARING, and no audience waits for its files."""
     [(expire_time,)] = _EXPIRES.rows(email_id=email_id)
-    return None if expire_time is None else int(expire_time)
+    return expansions.expire_time(email_id) if expire_time is None else int(expire_time)

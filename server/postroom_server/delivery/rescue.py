@@ -11,6 +11,7 @@ from postroom_server.clock import Millis
 from postroom_server.delivery.codes import hand_over_at_dot
 from postroom_server.delivery.lease import ALONE
 from postroom_server.delivery.marks import DOT, WAITING
+from postroom_server.delivery.sheet import FINISH_IF_SETTLED
 from postroom_server.delivery.verdict import CRASHES_TO_HOLD, Outcome
 from postroom_server.failpoints import reach
 from postroom_server.store import history, outcome
@@ -29,6 +30,7 @@ class Rescued:
     ready: int = 0
     held: int = 0
     ended: int = 0
+    ambiguous: int = 0  # of all of these: those of which nobody knows whether they left
 
     @property
     def total(self) -> int:
@@ -56,6 +58,7 @@ def rescue_one(owner: int, delivery_id: int, token: int, mint: IdMint, now: Mill
 
 def _rescue(query: Iterable[Delivery], mint: IdMint, now: Millis) -> Rescued:
     counts = dict.fromkeys((DeliveryState.READY, DeliveryState.HELD, DeliveryState.DONE), 0)
+    ambiguous = 0
     for delivery in query:
         left_perhaps = not delivery.at_most_once or delivery.phase == DOT
         crash_count = delivery.crash_count + int(_is_blamed(delivery))
@@ -80,11 +83,15 @@ def _rescue(query: Iterable[Delivery], mint: IdMint, now: Millis) -> Rescued:
         )
         reach("during_rescue")
         if changed:
-            counts[DeliveryState.DONE if ends_as else state] += 1
             if ends_as is not None:
                 _end(delivery, ends_as, left_perhaps, now)
+            elif FINISH_IF_SETTLED.execute(id=delivery.id).rowcount:
+                state = DeliveryState.DONE
+            counts[DeliveryState.DONE if ends_as else state] += 1
             _note(delivery, state, left_perhaps, mint, now)
-    return Rescued(*counts.values())
+            ambiguous += left_perhaps
+    ready, held, ended = counts.values()
+    return Rescued(ready, held, ended, ambiguous)
 
 
 def _is_blamed(delivery: Delivery) -> bool:

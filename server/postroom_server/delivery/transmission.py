@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import enum
 import functools
 from collections.abc import Callable
 
@@ -15,9 +16,11 @@ from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import Breaker, BreakerState
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.handover import Handover
+from postroom_server.delivery.lessons import Lessons
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.line import PATIENCE, Job, Line, Rider, Slot
 from postroom_server.delivery.lines import Lines
+from postroom_server.delivery.metrics import DeliveryMetrics
 from postroom_server.delivery.verdict import (
     Outcome,
     Verdict,
@@ -27,7 +30,8 @@ from postroom_server.delivery.verdict import (
     judge_without_server,
 )
 from postroom_server.refusals import Refusal
-from postroom_server.smtp import Envelope, Level, Loan, Pool, Transaction
+from postroom_server.smtp import Envelope, Level, Pool
+from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane, RecipientState
 from postroom_server.store.unit import Store
 
@@ -38,6 +42,15 @@ PUT_OFF: Millis = 15 * SECOND
 
 # How long mail waits for the answer to a dot that it rides behind, before a free slot may have it.
 RIDERS_PATIENCE: Millis = SECOND // 4
+
+
+class PutOff(enum.StrEnum):
+    """Why a delivery goes back that was not begun; a label of the metrics."""
+
+    NO_SERVER = "no_server"  # none is enabled that may carry it
+    UNREACHABLE = "unreachable"  # all are out of reach, or have said so within this attempt
+    BUSY = "busy"  # no slot in time
+    STOPPED = "stopped"  # a cancel, a stop, or a fence
 
 
 class Transmission:
@@ -54,20 +67,28 @@ class Transmission:
         server_slots: int,
         report: Callable[[Settlement], None],
         uniform: Callable[[float, float], float],
+        metrics: DeliveryMetrics,
         is_believed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._handover = Handover(store, letters, endpoints, clock, owner=owner, is_believed=is_believed)
         self._clock = clock
         self._report = report
         self._uniform = uniform
+        self._metrics = metrics
         self._pool = Pool()
         self._lines = Lines(server_slots)
+        self._lessons = Lessons(metrics)
         self._alarms: dict[int, asyncio.TimerHandle] = {}  # of lines with a rate, by server
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots: set[Slot] = set()  # at work
 
     def breaker_of(self, server_id: int) -> Breaker | None:
         return self._lines.breaker_of(server_id)
+
+    def breakers(self) -> list[tuple[ServerFacts, BreakerState]]:
+        """Of the servers that were asked so far. From any thread."""
+        now = self._clock.now()
+        return [(server, breaker.state(now)) for server, breaker in self._lines.breakers]
 
     def begin(self, job: Job) -> None:
         """Sends a job on its way, or ends it at once when no server needs to be asked."""
@@ -77,11 +98,14 @@ class Transmission:
     def cancel(self, job: Job) -> None:
         """Stops a job before its dot."""
         job.cancelled = True
-        slot = next((slot for slot in self._slots if slot.rider and slot.rider.job is job), None)
-        if slot is not None:
-            slot.rider = None
-        if slot is not None or self._lines.remove(job):
-            self._put_off(job, self._clock.now())
+        for slot in self._slots:
+            if slot.job is job:
+                slot.loan.abort_before_dot("cancelled")
+            elif slot.rider is not None and slot.rider.job is job:
+                slot.rider = None
+                self._put_off(job, self._clock.now(), PutOff.STOPPED)
+        if self._lines.remove(job):
+            self._put_off(job, self._clock.now(), PutOff.STOPPED)
 
     def put_off_the_impatient(self) -> None:
         """Lets go of jobs that have waited long for a slot: others may find theirs free."""
@@ -92,13 +116,13 @@ class Transmission:
                 slot.rider = None
                 self._run(slot.line)
         for job in self._lines.take_impatient(now):
-            self._put_off(job, now + round(PUT_OFF * self._uniform(0.8, 1.2)))
+            self._put_off(job, now + round(PUT_OFF * self._uniform(0.8, 1.2)), PutOff.BUSY)
 
     def halt(self) -> None:
         """Stops every message that has not written its final dot, and begins none until `go_on`."""
         self._handover.halted = True
         for job in [*self._lines.empty(), *(slot.rider.job for slot in self._slots if slot.rider)]:
-            self._put_off(job, self._clock.now())
+            self._put_off(job, self._clock.now(), PutOff.STOPPED)
         for slot in self._slots:
             slot.rider = None
         self._pool.abort_before_dot()
@@ -122,7 +146,7 @@ class Transmission:
     def _ends_unasked(self, job: Job, now: Millis) -> bool:
         leased = job.leased
         if job.cancelled:
-            self._put_off(job, now)
+            self._put_off(job, now, PutOff.STOPPED)
         elif now >= leased.expire_time or not leased.open_recipients:
             self._end(job, judge_without_server(leased, RecipientState.EXPIRED, Outcome.ABANDONED, now))
         elif leased.email.test:
@@ -134,7 +158,7 @@ class Transmission:
     def _enqueue(self, job: Job) -> None:
         now = self._clock.now()
         if self._halted:
-            self._put_off(job, now)
+            self._put_off(job, now, PutOff.STOPPED)
             return
         line = self._lines.choose(job, now)
         if line is None:
@@ -147,13 +171,17 @@ class Transmission:
         run_at = self._lines.reopen_time(job, now)
         if run_at is None:
             run_at = now + retry.pause(job.leased.transactions, uniform=self._uniform)
-        self._put_off(job, run_at)
+        if why := self._lines.why_nobody(job):
+            self._put_off(job, run_at, PutOff.NO_SERVER, f"not sent: {why}")
+        else:
+            self._put_off(job, run_at, PutOff.UNREACHABLE, "not sent: no mail server can be reached")
 
-    def _put_off(self, job: Job, run_at: Millis) -> None:
+    def _put_off(self, job: Job, run_at: Millis, why: PutOff, told: str = "") -> None:
         """Nobody can be asked now. What was heard of the message decides, else it waits until `run_at`."""
         run_at = min(run_at, job.leased.expire_time)
+        self._metrics.put_off(why)
         if not job.tried:
-            self._end(job, judge_abandoned(job.leased, run_at))
+            self._end(job, judge_abandoned(job.leased, run_at, told))
             return
         last = next((one for one in job.tried if one.verdict.counts_as_try), job.tried[-1])
         earlier = tuple(one for one in job.tried if one is not last)
@@ -165,7 +193,8 @@ class Transmission:
     def _run(self, line: Line) -> None:
         now = self._clock.now()
         while not self._halted and (job := line.take(now)) is not None:
-            task = asyncio.create_task(self._work(job, Slot(line)))
+            slot = Slot(line, self._pool.loan(line.server.id))
+            task = asyncio.create_task(self._work(job, slot))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         pause = line.pause(now)
@@ -179,16 +208,17 @@ class Transmission:
     async def _work(self, first: Job, slot: Slot) -> None:
         """Carries one job after the other over one connection, until the slot has none any more."""
         self._slots.add(slot)
-        loan = self._pool.loan(slot.line.server.id)
         job: Job | None = first
         envelope: Envelope | None = None
         try:
             while job is not None:
-                await self._carry(job, envelope, slot, loan)
+                slot.job = job
+                await self._carry(job, envelope, slot)
+                slot.job = None
                 job, envelope = self._next(job, slot)
         finally:
             self._slots.discard(slot)
-            loan.give_back()
+            slot.loan.give_back()
 
     def _next(self, done: Job, slot: Slot) -> tuple[Job | None, Envelope | None]:
         """Whom the slot carries next, with the envelope if it is written."""
@@ -203,22 +233,26 @@ class Transmission:
         self._run(line)
         return job, None
 
-    async def _carry(self, job: Job, envelope: Envelope | None, slot: Slot, loan: Loan) -> None:
+    async def _carry(self, job: Job, envelope: Envelope | None, slot: Slot) -> None:
         line, start = slot.line, self._clock.now()
+        leased = self._lessons.limits.share(line.server.id, job.leased, start)
         try:
             if self._ends_unasked(job, start):
                 line.breaker.give_up_probe()
                 return
             following = functools.partial(self._follow, slot, job.leased.lane)
-            transaction = await self._handover.run(job, line.server, loan, following, envelope)
+            transaction = await self._handover.run(job, leased, line.server, slot.loan, following, envelope)
         except Exception as error:
             line.breaker.give_up_probe()
             self._end(job, self._judge_error(job, error))
             return
         now = self._clock.now()
-        self._learn(line, transaction, start, now)
-        verdict = judge(job.leased, transaction, now=now, uniform=self._uniform)
-        settlement = Settlement(job.leased, verdict, transaction, line.server.id, start, now)
+        breaker = self._lessons.learn(leased, line, transaction, start, now)
+        if transaction.level is Level.CONNECTION and breaker is BreakerState.OPEN:
+            for waiting in line.empty():
+                self._enqueue(waiting)
+        verdict = judge(leased, transaction, now=now, uniform=self._uniform)
+        settlement = Settlement(leased, verdict, transaction, line.server.id, start, now)
         if verdict.may_fail_over and not job.cancelled:
             job.tried = (*job.tried, settlement)
             self._enqueue(job)
@@ -228,7 +262,12 @@ class Transmission:
     def _follow(self, slot: Slot, lane: Lane) -> Envelope | None:
         """The mail that goes behind a dot, where one waits that could not begin otherwise."""
         now = self._clock.now()
-        while not self._halted and (job := slot.line.take_behind(lane, now, self._handover.is_at_hand)):
+
+        def fits(job: Job) -> bool:
+            whole = self._lessons.limits.share(slot.line.server.id, job.leased, now) is job.leased
+            return whole and self._handover.is_at_hand(job)
+
+        while not self._halted and (job := slot.line.take_behind(lane, now, fits)):
             if self._ends_unasked(job, now):
                 continue
             try:
@@ -248,22 +287,6 @@ class Transmission:
         # Ours, not the server's and not the recipient's: three times, then the mail is held.
         log.error("delivery_not_built", delivery=job.leased.id, email=job.leased.email.id, exc_info=error)
         return judge_local_error(job.leased, now=now, uniform=self._uniform)
-
-    def _learn(self, line: Line, transaction: Transaction, start: Millis, now: Millis) -> None:
-        was = line.breaker.state(now)
-        line.breaker.record(transaction, start, now)
-        state = line.breaker.state(now)
-        if state is not was:
-            log.warning(
-                "breaker",
-                server=line.server.name,
-                state=state.value,
-                failures=line.breaker.failures,
-                phase=transaction.phase.value,
-            )
-        if transaction.level is Level.CONNECTION and state is BreakerState.OPEN:
-            for waiting in line.empty():
-                self._enqueue(waiting)
 
     def _end(self, job: Job, verdict: Verdict) -> None:
         now = self._clock.now()

@@ -58,6 +58,7 @@ class Verdict:
     may_fail_over: bool = False  # another server may be tried within this attempt
     accepted_count: int = 0
     refused_count: int = 0
+    why: str = ""  # nobody was asked: what callers are told of it
 
     @property
     def ambiguous(self) -> bool:
@@ -68,7 +69,16 @@ def judge(
     leased: Leased, transaction: Transaction, *, now: Millis, uniform: Callable[[float, float], float]
 ) -> Verdict:
     """Reads one transaction of the delivery's open recipients, in their order."""
+    verdict = _judge(leased, transaction, now, uniform)
+    return _with_spared(verdict, leased, now) if leased.spared else verdict
+
+
+def _judge(
+    leased: Leased, transaction: Transaction, now: Millis, uniform: Callable[[float, float], float]
+) -> Verdict:
     match transaction.level:
+        case Level.NONE:
+            return _taken(leased, transaction.final, now)
         case Level.LOCAL:
             return judge_abandoned(leased, now)
         case Level.CONNECTION:
@@ -95,10 +105,10 @@ def judge_local_error(leased: Leased, *, now: Millis, uniform: Callable[[float, 
     )
 
 
-def judge_abandoned(leased: Leased, run_at: Millis) -> Verdict:
+def judge_abandoned(leased: Leased, run_at: Millis, why: str = "") -> Verdict:
     """Gives the delivery back as if it had not been leased."""
     stay = tuple((recipient.id, None) for recipient in leased.open_recipients)
-    return Verdict(Outcome.ABANDONED, (), stay, Next.READY, run_at)
+    return Verdict(Outcome.ABANDONED, (), stay, Next.READY, run_at, why=why)
 
 
 def judge_without_server(leased: Leased, state: RecipientState, outcome: Outcome, now: Millis) -> Verdict:
@@ -109,6 +119,18 @@ def judge_without_server(leased: Leased, state: RecipientState, outcome: Outcome
         (),
         Next.DONE,
         now,
+    )
+
+
+def _with_spared(verdict: Verdict, leased: Leased, now: Millis) -> Verdict:
+    """Those left out stay open. They go at once after a transaction that has settled somebody: so it ends."""
+    at_once = bool(verdict.settled) and not (verdict.ambiguous and verdict.open)
+    return dataclasses.replace(
+        verdict,
+        open=(*verdict.open, *((id_, None) for id_ in sorted(leased.spared))),
+        next=Next.READY,
+        run_at=min(now, leased.expire_time) if at_once else verdict.run_at,
+        counts_as_try=verdict.counts_as_try and not at_once,
     )
 
 
@@ -138,6 +160,13 @@ def _ambiguous(
         counts_as_try=True,
         refused_count=sum(s.state is RecipientState.REFUSED for s in settled),
     )
+
+
+def _taken(leased: Leased, final: Reply | None, now: Millis) -> Verdict:
+    """Everybody was."""
+    asked = leased.open_recipients
+    ends = tuple(Settled(recipient.id, RecipientState.DELIVERED, final) for recipient in asked)
+    return Verdict(Outcome.DELIVERED, ends, (), Next.DONE, now, counts_as_try=True, accepted_count=len(asked))
 
 
 def _spoken(

@@ -56,11 +56,18 @@ def claim(incarnation: str, now: Millis) -> int:
     return number
 
 
-async def rescue_all(store: Store, mint: IdMint, clock: Clock, owner: int | None) -> int:
+async def rescue_all(
+    store: Store,
+    mint: IdMint,
+    clock: Clock,
+    owner: int | None,
+    on_rescued: Callable[[Rescued], None] = lambda _: None,
+) -> int:
     """Rescues everything a dead owner left, in short transactions."""
     total = 0
     while (rescued := await store.write(rescue, owner, mint, clock.now())) != Rescued():
         total += rescued.total
+        on_rescued(rescued)
     if total:
         log.warning("rescued", deliveries=total, owner=owner)
     return total
@@ -69,8 +76,16 @@ async def rescue_all(store: Store, mint: IdMint, clock: Clock, owner: int | None
 class Presence:
     """Beats for this process and watches the others. PostgreSQL only."""
 
-    def __init__(self, store: Store, clock: Clock, rhythm: Rhythm = Rhythm()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        rhythm: Rhythm = Rhythm(),
+        *,
+        on_rescued: Callable[[Rescued], None] = lambda _: None,
+    ) -> None:
         self._store = store
+        self._on_rescued = on_rescued
         self._clock = clock
         self._rhythm = rhythm
         self._incarnation = secrets.token_hex(8)
@@ -178,7 +193,7 @@ class Presence:
             if now - seen[number, incarnation][1] >= self._rhythm.dead_after_seconds:
                 condemned = f"rescued by {self._incarnation}"
                 if await self._store.write(_condemn, number, incarnation, beat, condemned):
-                    await rescue_all(self._store, mint, self._clock, number)
+                    await rescue_all(self._store, mint, self._clock, number, self._on_rescued)
                     await self._store.write(_remove, number, condemned)
         self._seen = seen
 

@@ -120,5 +120,10 @@ async def _answer(response: Response, scope: Scope, receive: Receive, send: Send
 
 
 def loggable(path: str) -> str:
-    """A path as it may be logged. Clients err, and write keys into it that belong elsewhere."""
+    """A path as it may be logged. Clients err, and write keys into it that belong elsewhere.
+
+    Of unsubscribe links nothing is told: whoever reads the log could use them.
+    """
+    if path.startswith("/u/"):
+        return "/u/(token)"
     return path if _PLAIN_PATH.fullmatch(path) else "(other)"

@@ -13,6 +13,7 @@ import grpc.aio
 
 from postroom.v1.email_service_pb2_grpc import EmailServiceStub
 from postroom.v1.mail_server_service_pb2_grpc import MailServerServiceStub
+from postroom.v1.suppression_service_pb2_grpc import SuppressionServiceStub
 from postroom.v1.template_service_pb2_grpc import TemplateServiceStub
 from postroom.v1.tenant_service_pb2_grpc import TenantServiceStub
 from postroom_server.gateway.refused import Refused
@@ -51,6 +52,7 @@ class Backend:
         self.email: Any = EmailServiceStub(channel)
         self.templates: Any = TemplateServiceStub(channel)
         self.mail_servers: Any = MailServerServiceStub(channel)
+        self.suppressions: Any = SuppressionServiceStub(channel)
         self.tenants: Any = TenantServiceStub(channel)
         self._pauses = _PAUSES if is_remote else ()
         self._own: tuple[tuple[str, str], ...] = ((GATEWAY_TOKEN, gateway_token),) if gateway_token else ()

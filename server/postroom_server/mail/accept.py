@@ -9,17 +9,20 @@ from typing import Any
 from postroom_server.clock import Clock, Millis
 from postroom_server.failpoints import reach
 from postroom_server.fetch import Rules
-from postroom_server.mail import accepted_rows, held_back, idempotency
+from postroom_server.mail import accepted_rows, held_back, idempotency, template_calls
 from postroom_server.mail.admission import Admission
+from postroom_server.mail.audience import check_rights
 from postroom_server.mail.caller import Caller, Scope
 from postroom_server.mail.checks import Checked, check
 from postroom_server.mail.code_sends import CodeSends
 from postroom_server.mail.draft import Draft
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.plan import Plan, Planner
+from postroom_server.mail.template_usage import Noticed, Notices, TemplateUsage
 from postroom_server.mail.tenancy import tenant_of
 from postroom_server.mail.urgency import Urgency
 from postroom_server.message import address
+from postroom_server.message.unsubscribe import UnsubscribeBase
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
 from postroom_server.store.codes import Turn, take_turn
 from postroom_server.store.facts import ServerFacts, TenantFacts
@@ -38,6 +41,9 @@ class Accepted:
     suppressed: tuple[str, ...] = ()  # recipients that the suppression list holds back
     due: Millis | None = dataclasses.field(default=None, compare=False)  # None: there is nothing new to do
     fetches: bool = dataclasses.field(default=False, compare=False)  # files, before it is due
+    expands: bool = dataclasses.field(default=False, compare=False)  # an audience, when it is due
+    # Of its template's use: known for stored once this is committed.
+    noticed: Sequence[Noticed] = dataclasses.field(default=(), compare=False, repr=False)
 
 
 Outcome = Accepted | Refusal
@@ -58,7 +64,11 @@ class Acceptance:
         code_key_id: str,
         cc_every_copy: bool = False,
         url_rules: Rules | None = None,
+        unsubscribe: UnsubscribeBase | None = None,
+        usage: TemplateUsage | None = None,
     ) -> None:
+        self.unsubscribe = unsubscribe
+        self._usage = usage
         self._clock = clock
         self._memory = memory
         self._admission = admission
@@ -69,6 +79,7 @@ class Acceptance:
             default_language=default_language,
             code_key_id=code_key_id,
             cc_every_copy=cc_every_copy,
+            unsubscribe=unsubscribe,
         )
         self._url_rules = url_rules or Rules.of()
         self._code_sends = CodeSends(limits)
@@ -82,6 +93,9 @@ class Acceptance:
             violations.extend(checked.overdue if checked else ())
         refuse_all(violations)
         assert checked is not None
+        if draft.audience is not None:
+            sending = caller.tenant_id if draft.tenant_id is None else draft.tenant_id
+            check_rights(caller, draft.audience, sending)
         return checked
 
     def check_batch(self, caller: Caller, size: int, read: Iterable[Draft]) -> list[Checked | Refusal]:
@@ -189,6 +203,7 @@ class Acceptance:
             tenant_id, [item for item in items if item.draft.request_id not in remembered]
         )
         take_turn(Turn.SEND, tenant_id, _code_addresses(items))
+        notices: Notices | None = None
         for item in items:
             draft = item.draft
             try:
@@ -204,6 +219,8 @@ class Acceptance:
                 outcomes.append(refusal)
                 continue
             plans.append(plan)
+            if plan.template is not None and notices is None and self._usage is not None:
+                notices = self._usage.begin(caller, tenant_id, now)
             rows = plan.rows
             outcomes.append(
                 Accepted(
@@ -211,6 +228,8 @@ class Acceptance:
                     suppressed=plan.suppressed,
                     due=rows.due,
                     fetches=rows.preparation is not None,
+                    expands=rows.expansion is not None,
+                    noticed=notices.notice(plan) if notices is not None and plan.template else (),
                 )
             )
             if draft.request_id:
@@ -220,6 +239,8 @@ class Acceptance:
             accepted_rows.store([plan.rows for plan in plans])
             hold_back([row for plan in plans for row in held_back.rows_of(plan.rows, plan.suppressed)], now)
             idempotency.remember(tenant_id, METHOD, map(_answer, plans), now)
+            if notices is not None and notices.found:
+                template_calls.store(notices.found)
             self._admission.count(tenant_id, len(plans))
             reach("before_accept_commit")
         return outcomes

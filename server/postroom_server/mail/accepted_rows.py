@@ -8,22 +8,25 @@ from typing import Any
 
 from postroom_server.clock import Millis
 from postroom_server.mail import accepted_files
+from postroom_server.mail.audience import KeptAudience
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.checks import Checked, as_json
 from postroom_server.mail.copies import Copy
-from postroom_server.mail.draft import CopyMode, CustomBody
+from postroom_server.mail.draft import CopyMode, CustomBody, Draft
 from postroom_server.mail.senders import Sender
 from postroom_server.mail.template_choice import ChosenTemplate
 from postroom_server.message.address import key as key_of
 from postroom_server.store import history
 from postroom_server.store.codes import fresh_nonce
 from postroom_server.store.models import (
+    AudienceState,
     Code,
     Content,
     Delivery,
     DeliveryState,
     Email,
     EmailState,
+    Expansion,
     Lane,
     Preparation,
     Recipient,
@@ -38,6 +41,7 @@ Row = tuple[Any, ...]
 # Plain strings and numbers, looked up once: the driver takes subclasses by a longer way.
 _PENDING, _OPEN = EmailState.PENDING.value, RecipientState.OPEN.value
 _READY, _PREPARING = DeliveryState.READY.value, DeliveryState.PREPARING.value
+_EXPANDING = AudienceState.EXPANDING.value
 _ROLES = {role: role.value for role in Role}
 
 _EMAIL = Insert(
@@ -51,7 +55,8 @@ _EMAIL = Insert(
         Email.recipient_count, Email.open_count, Email.delivered_count,
         Email.refused_count, Email.expired_count, Email.cancelled_count, Email.suppressed_count,
         Email.unknown_count, Email.bounced_count, Email.ambiguous_count, Email.accept_time,
-        Email.schedule_time, Email.expire_time, Email.expire_fixed,
+        Email.schedule_time, Email.expire_time, Email.expire_fixed, Email.audience, Email.audience_state,
+        Email.audience_found,
     ],
 )  # fmt: skip
 _CONTENT = insert(Content)
@@ -72,6 +77,7 @@ _RECIPIENT = Insert(
     ],
 )  # fmt: skip
 _PREPARATION = insert(Preparation)
+_EXPANSION = insert(Expansion)
 _CODE = insert(Code)
 
 
@@ -88,6 +94,7 @@ class EmailRows:
     codes: list[Row]
     files: list[accepted_files.FileRow]
     preparation: Row | None  # while a file is still to be fetched
+    expansion: Row | None = None  # while an audience is still to be looked up
 
 
 def build(
@@ -126,11 +133,12 @@ def build(
         template.html if template else bool(custom and custom.html), draft.subject or None,
         sender.subject_prefix, sender.address, sender.name,
         as_json(checked.reply_to) if checked.reply_to else None,
-        draft.ignore_suppression, draft.has_verification or draft.copy_mode is CopyMode.SEPARATE,
+        draft.ignore_suppression, _is_separate(draft),
         draft.at_most_once, draft.urgent,
         caller.test, draft.has_verification, validity, as_json(dict(draft.labels)) if draft.labels else None,
         as_json(dict(draft.headers)) if draft.headers else None, _PENDING, count, count,
         0, 0, 0, 0, 0, 0, 0, 0, now, draft.schedule_time, expire_time, draft.expire_time is not None,
+        *_audience(checked),
     )  # fmt: skip
     content = (
         email_id,
@@ -193,8 +201,23 @@ def build(
         )
     files = accepted_files.rows(tenant_id, email_id, draft.files, ids)
     preparation = (email_id, tenant_id, int(lane), now, 0) if waits else None
+    expansion = None
+    if draft.audience is not None:
+        # Behind files that are still to be fetched: who cannot have them need not be looked up.
+        expansion = (email_id, tenant_id, expire_time if waits else due, 0, 0, False)
     return EmailRows(
-        email_id, tenant_id, now, due, email, content, deliveries, recipients, codes, files, preparation
+        email_id,
+        tenant_id,
+        now,
+        due,
+        email,
+        content,
+        deliveries,
+        recipients,
+        codes,
+        files,
+        preparation,
+        expansion,
     )
 
 
@@ -215,6 +238,18 @@ def store(accepted: Sequence[EmailRows]) -> None:
     )
     accepted_files.store([row for rows in accepted for row in rows.files])
     _PREPARATION.many([rows.preparation for rows in accepted if rows.preparation is not None])
+    _EXPANSION.many([rows.expansion for rows in accepted if rows.expansion is not None])
+
+
+def _is_separate(draft: Draft) -> bool:
+    return draft.has_verification or draft.has_audience or draft.copy_mode is CopyMode.SEPARATE
+
+
+def _audience(checked: Checked) -> tuple[str | None, str | None, int | None]:
+    audience = checked.draft.audience
+    if audience is None:
+        return None, None, None
+    return KeptAudience(audience, checked.cc, checked.bcc).as_json(), _EXPANDING, 0
 
 
 def _sender_user(named: int | None, caller: Caller) -> int:

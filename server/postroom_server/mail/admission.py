@@ -55,7 +55,7 @@ class Admission:
 
     def check(self, tenant_id: int, more: int, tenant_limit: int | None) -> None:
         """Raises BACKLOG_FULL or DISK_FULL when `more` emails of this tenant do not fit."""
-        self._check_disk()
+        self.check_disk()
         limit = self._limits.pending_per_tenant if tenant_limit is None else tenant_limit
         backlog = self._backlogs.get(tenant_id)
         now = self._clock.monotonic()
@@ -79,7 +79,7 @@ class Admission:
         if backlog is not None:
             backlog.pending += accepted
 
-    def _check_disk(self) -> None:
+    def check_disk(self) -> None:
         now = self._clock.monotonic()
         if self._folder is None or now - self._disk_checked_at < _DISK_SECONDS:
             return

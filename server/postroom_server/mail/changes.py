@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import peewee
 
@@ -18,18 +19,28 @@ from postroom_server.mail.email_record import EmailRecord
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.recipients import no_such_email
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
-from postroom_server.store import history, outcome
-from postroom_server.store.models import Delivery, DeliveryState, Email, EmailState, Recipient, RecipientState
+from postroom_server.store import expansions, history, outcome
+from postroom_server.store.models import (
+    AudienceState,
+    Delivery,
+    DeliveryState,
+    Email,
+    EmailState,
+    Recipient,
+    RecipientState,
+)
 from postroom_server.store.statement import Statement, as_list, bind, one_of
 
-# A unit of work holds everyone else's writes up: this many recipients are cancelled in one.
+# A unit of work holds everyone else's writes up: this many recipients are cancelled in one, and of an
+# audience this many copies.
 _MOST_RECIPIENTS = 1000
 
 _VISIBLE = Statement(
     lambda: (
         Email.select(
             Email.id, Email.recipient_count, Email.open_count, Email.cancelled_count, Email.suppressed_count,
-            Email.state, Email.expire_time, Email.expire_fixed, Email.validity,
+            Email.state, Email.expire_time, Email.expire_fixed, Email.validity, Email.audience_state,
+            Email.accept_time, Email.schedule_time,
         )
         .where(one_of(Email.id, "ids") & (Email.tenant_id == bind("tenant_id")) & Email.delete_time.is_null())
         .order_by(Email.id)
@@ -46,6 +57,8 @@ _CANCEL_DELIVERIES = Statement(
         )
         .where(
             one_of(Delivery.email_id, "email_ids")
+            & (Delivery.position >= bind("first"))
+            & (Delivery.position < bind("behind"))
             & (
                 Delivery.state.in_([DeliveryState.PREPARING, DeliveryState.READY, DeliveryState.HELD])
                 | ((Delivery.state == DeliveryState.LEASED) & ~Delivery.cancel_requested)
@@ -59,6 +72,13 @@ _CANCEL_RECIPIENTS = Statement(
         Recipient.update(state=RecipientState.CANCELLED.value, settle_time=bind("now"))
         .where(one_of(Recipient.delivery_id, "delivery_ids") & (Recipient.state == RecipientState.OPEN.value))
         .returning(Recipient.id, Recipient.email_id, Recipient.delivery_id)
+    )
+)
+_HAS_MORE = Statement(
+    lambda: (
+        Delivery.select(Delivery.id)
+        .where(one_of(Delivery.email_id, "email_ids") & (Delivery.position >= bind("behind")))
+        .limit(1)
     )
 )
 _HIDE = Statement(
@@ -94,21 +114,37 @@ _MOVE_EMAIL = Statement(
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left of emails with many copies: those from this position on."""
+
+    first: int
+    announced: bool  # the event has told that they were cancelled
+
+
+_ALL_OF_IT = Rest(0, announced=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What a cancel reached. `leased` are deliveries whose worker is to be told."""
+    """What a cancel has reached. `leased` are deliveries whose worker is to be told.
+
+    With `rest` it is not done: the unit is to be run again with it.
+    """
 
     cancelled_count: int
     in_flight_count: int
     too_late_count: int
     leased: list[int]
+    rest: Rest | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Deleted:
-    """What a delete hid. `leased` are deliveries whose worker is to be told."""
+    """What a delete hid. `leased` are deliveries whose worker is to be told; `rest` as with `Cancelled`."""
 
     count: int
     leased: list[int]
+    rest: Rest | None = None
 
 
 class Changes:
@@ -118,15 +154,17 @@ class Changes:
         self._clock = clock
         self._limits = limits
 
-    def cancel(self, tenant_id: int, email_id: int) -> Cancelled:
+    def cancel(self, tenant_id: int, email_id: int, rest: Rest = _ALL_OF_IT) -> Cancelled:
         """Cancels what has not left. TOO_LATE when every recipient had ended otherwise."""
         if not _VISIBLE.rows(ids=as_list([email_id]), tenant_id=tenant_id):
             raise no_such_email(email_id)
-        leased = _cancel(tenant_id, [email_id], self._clock.now(), announced=True)
-        _, recipients, open_now, cancelled, *_ = _VISIBLE.rows(ids=as_list([email_id]), tenant_id=tenant_id)[
-            0
-        ]
-        if not open_now and not cancelled:
+        leased, left = _cancel(tenant_id, [email_id], rest, self._clock.now(), is_told=True)
+        [(_, recipients, open_now, cancelled, _, _, _, _, _, audience, *_)] = _VISIBLE.rows(
+            ids=as_list([email_id]), tenant_id=tenant_id
+        )
+        if left is not None:
+            return Cancelled(cancelled, open_now, recipients - open_now - cancelled, leased, left)
+        if not open_now and not cancelled and audience != AudienceState.CANCELLED:
             raise Refusal(
                 Reason.TOO_LATE,
                 "nothing of this email can be cancelled any more",
@@ -154,11 +192,16 @@ class Changes:
             room -= open_now
         return parts
 
-    def delete(self, tenant_id: int, email_ids: Sequence[int]) -> Deleted:
-        """Hides emails from now on, and cancels what of them has not left."""
+    def delete(self, tenant_id: int, email_ids: Sequence[int], rest: Rest = _ALL_OF_IT) -> Deleted:
+        """Hides emails from now on, and cancels what of them has not left.
+
+        They are hidden at the end of it: should it break off, repeating goes on with it.
+        """
         now = self._clock.now()
         visible = [row[0] for row in _VISIBLE.rows(ids=as_list(email_ids), tenant_id=tenant_id)]
-        leased = _cancel(tenant_id, visible, now, announced=False)
+        leased, left = _cancel(tenant_id, visible, rest, now, is_told=False)
+        if left is not None:
+            return Deleted(0, leased, left)
         hidden = [row[0] for row in _HIDE.rows(ids=as_list(visible), tenant_id=tenant_id, now=now)]
         history.append(
             [history.event(tenant_id, history.Kind.EMAIL_DELETED, now, email_id=i) for i in sorted(hidden)]
@@ -175,7 +218,9 @@ class Changes:
         rows = _VISIBLE.rows(ids=as_list([email_id]), tenant_id=tenant_id)
         if not rows:
             raise no_such_email(email_id)
-        _, recipients, open_now, _, suppressed, state, expire_time, fixed, validity = rows[0]
+        _, recipients, open_now, _, suppressed, state, expire_time, fixed, validity, audience, *_ = rows[0]
+        if audience is not None:
+            return self._reschedule_audience(tenant_id, email_id, schedule_time, rows[0])
         # Whom the suppression list holds back was not attempted, and has no time to be moved.
         deliveries, was_due = _WHEN.rows(email_id=email_id)[0]
         if state != EmailState.PENDING or not deliveries or open_now + suppressed != recipients:
@@ -194,15 +239,36 @@ class Changes:
         history.append([history.event(tenant_id, history.Kind.EMAIL_RESCHEDULED, now, email_id=email_id)])
         return email_rows.load([email_id], tenant_id)[0]
 
+    def _reschedule_audience(
+        self, tenant_id: int, email_id: int, schedule_time: Millis, row: tuple[Any, ...]
+    ) -> EmailRecord:
+        """Moves the look-up of an audience, if it has not begun: who was found has their copy."""
+        now = self._clock.now()
+        _, _, _, _, _, _, expire_time, fixed, _, _, accept_time, was_scheduled = row
+        due, was_due = max(now, schedule_time), max(accept_time, was_scheduled or 0)
+        expires = expire_time if fixed else due + expire_time - was_due
+        if expires <= due:
+            raise _not_then("is not before expire_time")
+        if not expansions.move(email_id, due, expires):
+            raise _attempted(email_id)
+        _MOVE_EMAIL.execute(email_id=email_id, schedule_time=schedule_time, expire_time=expires)
+        history.append([history.event(tenant_id, history.Kind.EMAIL_RESCHEDULED, now, email_id=email_id)])
+        return email_rows.load([email_id], tenant_id)[0]
 
-def _cancel(tenant_id: int, email_ids: Sequence[int], now: Millis, *, announced: bool) -> list[int]:
-    """Cancels what waits and asks for what is leased. Returns the deliveries of the latter."""
-    touched = _CANCEL_DELIVERIES.rows(email_ids=as_list(email_ids))
+
+def _cancel(
+    tenant_id: int, email_ids: Sequence[int], rest: Rest, now: Millis, *, is_told: bool
+) -> tuple[list[int], Rest | None]:
+    """Cancels what waits and asks for what is leased. Returns their deliveries, and what is left."""
+    # First of all: from here on nobody is added.
+    stopped = expansions.stop(email_ids)
+    behind = rest.first + _MOST_RECIPIENTS
+    touched = _CANCEL_DELIVERIES.rows(email_ids=as_list(email_ids), first=rest.first, behind=behind)
     waiting = [delivery_id for delivery_id, _, state in touched if state != DeliveryState.LEASED]
     ended = sorted(_CANCEL_RECIPIENTS.rows(delivery_ids=as_list(waiting), now=now))
     events = []
-    if announced:
-        asked = sorted({email_id for _, email_id, _ in touched})
+    asked = sorted({email_id for _, email_id, _ in touched} | set(stopped))
+    if is_told and not rest.announced:
         events = [
             history.event(tenant_id, history.Kind.EMAIL_CANCELLED, now, email_id=email_id)
             for email_id in asked
@@ -222,7 +288,10 @@ def _cancel(tenant_id: int, email_ids: Sequence[int], now: Millis, *, announced:
     history.append(events)
     counts = collections.Counter(email_id for _, email_id, _ in ended)
     outcome.record([(email_id, RecipientState.CANCELLED, count) for email_id, count in counts.items()], now)
-    return [delivery_id for delivery_id, _, state in touched if state == DeliveryState.LEASED]
+    expansions.end(stopped, AudienceState.CANCELLED, now)
+    leased = [delivery_id for delivery_id, _, state in touched if state == DeliveryState.LEASED]
+    has_more = bool(_HAS_MORE.rows(email_ids=as_list(email_ids), behind=behind))
+    return leased, Rest(behind, rest.announced or bool(asked)) if has_more else None
 
 
 def _not_then(problem: str) -> Refusal:

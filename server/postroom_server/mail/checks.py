@@ -14,6 +14,7 @@ from typing import Any
 
 from postroom_server.clock import DAY, SECOND, Millis
 from postroom_server.fetch import Rules
+from postroom_server.mail.audience import check_audience
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, TemplateBody
 from postroom_server.mail.file_checks import check_files
 from postroom_server.mail.limits import Limits
@@ -94,8 +95,8 @@ def _recipients(
     draft: Draft, limits: Limits, found: list[Violation]
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     total = len(draft.to) + len(draft.cc) + len(draft.bcc)
-    if draft.has_audience:
-        found.append(Violation("audience", "audiences are not served by this release"))
+    if draft.audience is not None:
+        found.extend(check_audience(draft.audience))
     elif total == 0:
         found.append(Violation("to", "name at least one recipient", Reason.NO_RECIPIENTS))
     most = limits.recipients_per_email
@@ -215,7 +216,9 @@ def _body(
 def _verification(draft: Draft, to: tuple[str, ...], found: list[Violation]) -> None:
     if not draft.has_verification:
         return
-    if not draft.to and not draft.has_audience and (draft.cc or draft.bcc):
+    if draft.audience is not None:
+        found.append(Violation("audience", "a code goes to given addresses only"))
+    elif not draft.to and (draft.cc or draft.bcc):
         found.append(Violation("to", "a code needs a To address", Reason.NO_RECIPIENTS))
     if not draft.biz_key and not (isinstance(draft.body, TemplateBody) and not draft.body.invoke_name):
         found.append(Violation("biz_key", "a code needs the purpose it is for", Reason.BIZ_KEY_REQUIRED))
@@ -252,6 +255,9 @@ def _template(
         )
     params_json = _params("template.params", body.params, limits, found)
     if not body.recipient_params:
+        return params_json, {}
+    if draft.audience is not None:
+        found.append(Violation(_RECIPIENT_PARAMS, "an audience's members bring values of their own"))
         return params_json, {}
     if draft.copy_mode is CopyMode.SHARED and not draft.has_verification:
         found.append(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from postroom_server.clock import Millis
+from postroom_server.mail.audience import Audience
 from postroom_server.message import media_type
 from postroom_server.refusals import Violation
 
@@ -24,6 +25,7 @@ class TemplateBody:
     invoke_name: str = ""
     params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     recipient_params: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    ignores_unknown: bool = False  # passes over parameters that no variable takes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,8 +78,12 @@ class Draft:
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     sender_user_id: int | None = None  # None: the token's
     tenant_id: int | None = None  # None: the caller's own
-    has_audience: bool = False
+    audience: Audience | None = None  # who gets it where `to` is empty
     has_verification: bool = False
     validity: Millis | None = None  # of the code; None: the template's, else the setting's
     validate_only: bool = False
     unreadable: tuple[Violation, ...] = ()  # what could not be said in the fields above
+
+    @property
+    def has_audience(self) -> bool:
+        return self.audience is not None

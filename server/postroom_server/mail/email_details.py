@@ -14,7 +14,16 @@ from postroom_server.mail.email_record import (
     masked,
 )
 from postroom_server.mail.recipient_record import COLUMNS, RecipientRecord, of_row
-from postroom_server.store.models import Attachment, Attempt, Blob, Content, Delivery, MailServer, Recipient
+from postroom_server.store.models import (
+    Attachment,
+    Attempt,
+    Blob,
+    Content,
+    Delivery,
+    MailServer,
+    MemberCopy,
+    Recipient,
+)
 from postroom_server.store.statement import Statement, bind
 
 _MOST = 500  # recipients, and attempts
@@ -43,6 +52,7 @@ _RECIPIENTS = Statement(
     lambda: (
         Recipient.select(*COLUMNS)
         .join(Delivery, on=(Delivery.id == Recipient.delivery_id))
+        .join(MemberCopy, peewee.JOIN.LEFT_OUTER, on=(MemberCopy.delivery_id == Recipient.delivery_id))
         .where(Recipient.email_id == bind("id"))
         .order_by(Recipient.id)
         .limit(_MOST)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from postroom_server.clock import Millis
+from postroom_server.mail.audience_progress import AudienceRecord
 from postroom_server.mail.recipient_record import RecipientRecord
-from postroom_server.store.models import EmailState
+from postroom_server.store.models import AudienceState, EmailState
 
 CODE_PARAM = "verificationCode"
 CODE_MASK = "******"
@@ -125,12 +126,22 @@ class EmailRecord:
     ambiguous_count: int
     held_count: int
     content: ContentRecord | None = None
+    audience: AudienceRecord | None = None
     recipients: tuple[RecipientRecord, ...] = ()
     attempts: tuple[AttemptRecord, ...] = ()
 
 
-def explain(failure: Failure | None, counts: Counts) -> str:
-    """A failure in words, such as `1 of 3 recipients not delivered: 1 refused`."""
+_CUT_SHORT = {
+    AudienceState.CANCELLED: "cancelled before its whole audience was found",
+    AudienceState.EXPIRED: "time ran out before its whole audience was found",
+}
+
+
+def explain(failure: Failure | None, counts: Counts, audience: str | None = None) -> str:
+    """A failure in words, such as `1 of 3 recipients not delivered: 1 refused`.
+
+    `audience` is how the look-up of its audience has ended, if it has one.
+    """
     if failure is None:
         return ""
     if failure is Failure.NO_RECIPIENTS:
@@ -140,7 +151,11 @@ def explain(failure: Failure | None, counts: Counts) -> str:
     parts = ("refused", "expired", "cancelled", "suppressed", "unknown")
     told = [f"{number} {part}" for part in parts if (number := getattr(counts, part))]
     lost = counts.total - counts.delivered - counts.bounced
-    return f"{lost} of {counts.total} recipients not delivered: {', '.join(told)}"
+    text = f"{lost} of {counts.total} recipients not delivered: {', '.join(told)}"
+    if audience not in (AudienceState.CANCELLED, AudienceState.EXPIRED):
+        return text
+    cut_short = _CUT_SHORT[AudienceState(audience)]
+    return f"{cut_short}; {text}" if lost else cut_short
 
 
 def masked(params: Mapping[str, Any]) -> dict[str, Any]:

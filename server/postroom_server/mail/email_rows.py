@@ -8,6 +8,8 @@ from typing import Any
 
 import peewee
 
+from postroom_server.mail.audience import KeptAudience, Unknown
+from postroom_server.mail.audience_progress import AudienceRecord, open_extras
 from postroom_server.mail.email_record import (
     Counts,
     EmailRecord,
@@ -15,6 +17,7 @@ from postroom_server.mail.email_record import (
     explain,
 )
 from postroom_server.store.models import (
+    AudienceState,
     Delivery,
     Email,
     EmailState,
@@ -77,6 +80,7 @@ def load(ids: Sequence[int], tenant_id: int, *, most_addresses: int | None = Non
     versions = as_list({r["template_version_id"] for r in rows if r["template_version_id"] is not None})
     numbers = dict(_VERSIONS.rows(ids=versions))
     subjects = {(version, language): subject for version, language, subject in _SUBJECTS.rows(ids=versions)}
+    audiences = _audiences(rows)
     return [
         _record(
             row,
@@ -84,6 +88,7 @@ def load(ids: Sequence[int], tenant_id: int, *, most_addresses: int | None = Non
             held.get(row["id"], 0),
             numbers.get(row["template_version_id"], 0),
             subjects.get((row["template_version_id"], row["template_language"]), ""),
+            audiences.get(row["id"], (None, None)),
         )
         for row in rows
     ]
@@ -110,9 +115,34 @@ def _addresses(rows: Sequence[_Row]) -> dict[int, dict[str, dict[str, None]]]:
     return found
 
 
+def _audiences(rows: Sequence[_Row]) -> dict[int, tuple[KeptAudience, AudienceRecord]]:
+    kept = {row["id"]: KeptAudience.from_json(row["audience"]) for row in rows if row["audience"]}
+    extras = open_extras([email_id for email_id, one in kept.items() if one.extras])
+    return {
+        row["id"]: (
+            kept[row["id"]],
+            AudienceRecord(
+                kept[row["id"]].audience,
+                found=row["audience_found"] or 0,
+                done=(row["audience_found"] or 0) - row["open_count"] + extras.get(row["id"], 0),
+                is_complete=row["audience_state"] == AudienceState.COMPLETE,
+                unknown=Unknown.from_json(row["audience_unknown"]),
+            ),
+        )
+        for row in rows
+        if row["audience"]
+    }
+
+
 def _record(
-    row: _Row, addresses: dict[str, dict[str, None]], held: int, version: int, template_subject: str
+    row: _Row,
+    addresses: dict[str, dict[str, None]],
+    held: int,
+    version: int,
+    template_subject: str,
+    audience: tuple[KeptAudience, AudienceRecord] | tuple[None, None],
 ) -> EmailRecord:
+    kept, progress = audience
     counts = Counts(
         total=row["recipient_count"],
         open=row["open_count"],
@@ -143,14 +173,14 @@ def _record(
         from_name=row["from_name"],
         reply_to=tuple(json.loads(row["reply_to"] or "[]")),
         to=tuple(addresses.get(Role.TO, ())),
-        cc=tuple(addresses.get(Role.CC, ())),
-        bcc=tuple(addresses.get(Role.BCC, ())),
+        cc=tuple(addresses.get(Role.CC, ())) if kept is None else kept.cc,
+        bcc=tuple(addresses.get(Role.BCC, ())) if kept is None else kept.bcc,
         html=bool(row["html"]),
         verification=bool(row["verification"]),
         validity=row["validity"],
         state=state,
         failure=failure,
-        failure_message=explain(failure, counts),
+        failure_message=explain(failure, counts, row["audience_state"]),
         accept_time=row["accept_time"],
         schedule_time=row["schedule_time"],
         expire_time=row["expire_time"],
@@ -165,4 +195,5 @@ def _record(
         counts=counts,
         ambiguous_count=row["ambiguous_count"],
         held_count=held,
+        audience=progress,
     )

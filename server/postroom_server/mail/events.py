@@ -24,8 +24,7 @@ _MOST_WINDOWS = 10
 
 _DEFAULT_HEARTBEAT = 15 * SECOND
 _LEAST_HEARTBEAT, _MOST_HEARTBEAT = SECOND, 60 * SECOND
-# Those of codes and audiences can be asked for, too, though nothing appends them yet.
-_KINDS = {kind.value for kind in history.Kind} | {"AUDIENCE_PROGRESS", "CODE_SETTLED"}
+_KINDS = {kind.value for kind in history.Kind}
 
 _EMAILS = Statement(lambda: Email.select(Email.id, Email.out_id, Email.labels).where(one_of(Email.id, "ids")))
 

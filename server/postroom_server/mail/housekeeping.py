@@ -1,4 +1,4 @@
-"""What is tidied up while nobody looks: requests that were remembered long enough, codes that are over."""
+"""What is tidied up while nobody looks: requests and calls remembered long enough, codes that are over."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import structlog
 from postroom_server.clock import DAY, Clock, Millis
 from postroom_server.mail.codes import forget_codes, forget_guesses
 from postroom_server.mail.limits import Limits
+from postroom_server.mail.template_calls import crowded_templates, forget_calls, trim_calls
+from postroom_server.mail.template_guard import DAYS
 from postroom_server.refusals import Refusal
 from postroom_server.store.models import Idempotency
 from postroom_server.store.statement import Statement, as_list, bind, one_of
@@ -51,10 +53,11 @@ def forget_requests(before: Millis) -> int:
 class Housekeeping:
     """Runs for as long as its process. Two processes that tidy the same rows do no harm."""
 
-    def __init__(self, store: Store, clock: Clock, limits: Limits) -> None:
+    def __init__(self, store: Store, clock: Clock, limits: Limits, *, guard_days: int = DAYS) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
+        self._guard_days = guard_days
 
     async def run(self) -> None:
         while True:
@@ -75,3 +78,7 @@ class Housekeeping:
         while last := await self._store.write(forget_codes, last, now - 2 * DAY):
             pass
         await self._store.write(forget_guesses, now - 2 * DAY)
+        while await self._store.write(forget_calls, now - self._guard_days * DAY):
+            pass
+        for template_id in await self._store.read(crowded_templates):
+            await self._store.write(trim_calls, template_id)

@@ -14,6 +14,7 @@ from postroom_server.mail.draft import Draft, TemplateBody
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.senders import Sender, resolve_sender
 from postroom_server.mail.template_choice import ChosenTemplate, choose_template
+from postroom_server.message.unsubscribe import UnsubscribeBase
 from postroom_server.refusals import Violation, refuse_all
 from postroom_server.store.facts import ServerFacts, TenantFacts
 from postroom_server.store.ids import IdMint
@@ -53,12 +54,14 @@ class Planner:
         default_language: str,
         code_key_id: str,
         cc_every_copy: bool,
+        unsubscribe: UnsubscribeBase | None = None,
     ) -> None:
         self._mint = mint
         self._limits = limits
         self._default_language = default_language
         self._code_key_id = code_key_id
         self._cc_every_copy = cc_every_copy
+        self._unsubscribe = unsubscribe
         self._senders: tuple[Known | None, dict[tuple[int, str, str], Sender]] = (None, {})
 
     def plan(
@@ -80,20 +83,25 @@ class Planner:
         language = checked.language or tenant.default_language or self._default_language
         template = None
         if isinstance(draft.body, TemplateBody):
-            template = choose_template(checked, draft.body, language, tenant.id, known)
+            template = choose_template(checked, draft.body, language, tenant.id, known, self._unsubscribe)
         due = now if draft.schedule_time is None else max(now, draft.schedule_time)
         lifetime, validity = self._limits.lifetime, None
         if draft.has_verification:
             copies = split_masked(checked.to, checked.cc, checked.bcc)
             # A code that comes when it is no longer asked for is of no use.
             validity = lifetime = self._validity(draft, template)
+        elif draft.audience is not None:
+            copies = ()  # they are made when its members are looked up
         else:
             copies = split(
                 checked.to, checked.cc, checked.bcc, draft.copy_mode, cc_every_copy=self._cc_every_copy
             )
-        lane = _lane(template)
+        lane = Lane.BULK if draft.has_audience else _lane(template)
         # Last of all: what is refused takes nothing of the tenant's share.
-        if draft.has_verification or (draft.urgent and goes_ahead(tenant.id, tenant.limits)):
+        if draft.has_verification or (
+            # The copies of an audience take of the share one by one, when they are made.
+            draft.urgent and not draft.has_audience and goes_ahead(tenant.id, tenant.limits)
+        ):
             lane = Lane.URGENT
         files = accepted_files.IDS_EACH * len(draft.files)
         recipients = sum(len(copy.recipients) for copy in copies)
@@ -118,7 +126,7 @@ class Planner:
             validity=validity,
         )
         kind = template.kind if template else None
-        held = held_back.choose(tenant.id, checked, listed, kind)
+        held = () if draft.has_audience else held_back.choose(tenant.id, checked, listed, kind)
         return Plan(checked, rows, sender, template, copies, language, held)
 
     def _sender(

@@ -12,11 +12,12 @@ from postroom_server.mail.draft import CustomBody, Draft, TemplateBody
 from postroom_server.mail.plan import Plan
 from postroom_server.mail.template_choice import CODE_PLACEHOLDER
 from postroom_server.message import entity, mailing
+from postroom_server.message.unsubscribe import SAMPLE_TOKEN, UnsubscribeBase
 from postroom_server.refusals import Reason, Violation, refuse_all
 from postroom_server.store.codes import MASK
 from postroom_server.store.ids import EPOCH
 from postroom_server.store.known import Memory
-from postroom_server.store.models import Role
+from postroom_server.store.models import Role, TemplateKind
 
 # No answer is larger than this, but the first copy is always shown.
 MOST_BYTES = 4 << 20
@@ -41,10 +42,11 @@ def preview(acceptance: Acceptance, memory: Memory, caller: Caller, checked: Che
     """Plans and composes as sending does. Message-ID and Date derive from the request. A unit that reads."""
     plan = acceptance.plan(caller, checked)
     content = _mailing(plan)
-    template = version = None
+    template = version = unsubscribe = None
     if plan.template is not None:
         version = memory.version(plan.template.version_id)
         template = version.variants[plan.template.language]
+        unsubscribe = acceptance.unsubscribe if version.kind == TemplateKind.BATCH else None
     files = tuple(
         entity.encode_attachment(
             entity.Attachment(
@@ -61,7 +63,7 @@ def preview(acceptance: Acceptance, memory: Memory, caller: Caller, checked: Che
     for position, copy in enumerate(plan.copies):
         try:
             composed = mailing.write(
-                content, _named(plan, position, copy), template=template, attachments=files
+                content, _named(plan, position, copy, unsubscribe), template=template, attachments=files
             )
         except ValueError as error:
             refuse_all([Violation("body", str(error), Reason.UNSAFE_CONTENT)])
@@ -97,16 +99,23 @@ def _mailing(plan: Plan) -> mailing.Mailing:
     )
 
 
-def _named(plan: Plan, position: int, copy: Copy) -> mailing.Copy:
+def _named(plan: Plan, position: int, copy: Copy, unsubscribe: UnsubscribeBase | None) -> mailing.Copy:
     draft = plan.checked.draft
     domain = plan.sender.address.rpartition("@")[2]
+    to = tuple(address for role, address in copy.recipients if role is Role.TO)
     return mailing.Copy(
         message_id=f"{position}.{draft.fingerprint.hex()[:32]}@{domain}",
         date=EPOCH if draft.schedule_time is None else draft.schedule_time,
-        to=tuple(address for role, address in copy.recipients if role is Role.TO),
+        to=to,
         cc=tuple(address for role, address in copy.recipients if role is Role.CC),
         code=_shown_code(draft, copy),
-        params_of=plan.checked.to[0] if plan.checked.to and not _has_to(copy) else "",
+        params_of=plan.checked.to[0] if plan.checked.to and not to else "",
+        # Whoever may send could otherwise unsubscribe anybody, by a link out of a preview.
+        unsubscribe=unsubscribe.offer(
+            to, lambda _: SAMPLE_TOKEN, goes_to_others=len(copy.recipients) > len(to)
+        )
+        if unsubscribe
+        else None,
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import peewee
+
 from postroom_server.mail import pages
 from postroom_server.mail.page_token import PageTokens
 from postroom_server.mail.pages import Listing, Page, PageRequest
 from postroom_server.mail.recipient_record import COLUMNS, RecipientRecord, of_row
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.filters import Field
-from postroom_server.store.models import Delivery, Email, Recipient, RecipientState, Role
+from postroom_server.store.models import Delivery, Email, MemberCopy, Recipient, RecipientState, Role
 from postroom_server.store.operands import Type
 from postroom_server.store.ordering import Sortable
 from postroom_server.store.statement import Statement, as_list, bind, one_of
@@ -32,6 +34,7 @@ _LOAD = Statement(
     lambda: (
         Recipient.select(*COLUMNS)
         .join(Delivery, on=(Delivery.id == Recipient.delivery_id))
+        .join(MemberCopy, peewee.JOIN.LEFT_OUTER, on=(MemberCopy.delivery_id == Recipient.delivery_id))
         .where(one_of(Recipient.id, "ids"))
     )
 )

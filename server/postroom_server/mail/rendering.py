@@ -13,17 +13,24 @@ from postroom_server.mail.form_checks import Findings
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.template_choice import find_template
 from postroom_server.mail.template_content import check_content, check_params, compile_content
-from postroom_server.mail.template_form import ContentForm, VariableType
+from postroom_server.mail.template_form import ContentForm
 from postroom_server.mail.template_rows import find_version, read_content
 from postroom_server.mail.tenancy import tenant_of
 from postroom_server.mail.tenants import TenantSettings, find_tenant
-from postroom_server.mail.variable_types import wrongly_typed
 from postroom_server.message import language
-from postroom_server.message.mailing import SYSTEM_VALUES
-from postroom_server.message.template import CompiledTemplate, InvalidValue, Rendered, UnsafeContent
+from postroom_server.message.mailing import system_values
+from postroom_server.message.template import (
+    CompiledTemplate,
+    FailedRendering,
+    InvalidValue,
+    MissingVariables,
+    Rendered,
+    UnsafeContent,
+)
+from postroom_server.message.unsubscribe import UnsubscribeBase
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
 from postroom_server.store.known import Memory
-from postroom_server.store.models import Template, TemplateVersion
+from postroom_server.store.models import Template, TemplateKind, TemplateVersion
 
 _NOTHING = Rendered("", None, "")
 
@@ -50,7 +57,14 @@ class Preview:
 
 
 class Rendering:
-    def __init__(self, memory: Memory, limits: Limits, settings: TenantSettings | None = None) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        limits: Limits,
+        settings: TenantSettings | None = None,
+        unsubscribe: UnsubscribeBase | None = None,
+    ) -> None:
+        self._link = unsubscribe.sample if unsubscribe else ""
         self._memory = memory
         self._limits = limits
         self._settings = settings or TenantSettings()
@@ -74,7 +88,7 @@ class Rendering:
         tag = found.language("language", wanted_language)
         if params is not None:
             check_params("params", params, found, self._limits)
-        number = 0
+        number, link = 0, self._link
         if isinstance(source, ContentForm):
             content = check_content(source, found, tenant_language=tenant_language, limits=self._limits)
             refuse_all(found.violations)
@@ -82,6 +96,8 @@ class Rendering:
             refuse_all(found.violations)
             version = self._stored(tenant.id, source)
             number, content = version.number, read_content(version)
+            # Of content that is not stored nobody knows yet to how many it will be sent.
+            link = link if version.kind == TemplateKind.BATCH else ""
         else:
             found.add("source", "name a stored template, by invoke_name or biz_key, or give content")
             refuse_all(found.violations)
@@ -89,8 +105,7 @@ class Rendering:
         variants = compile_content(content)
         chosen = language.choose(tag or tenant_language, tuple(variants), content.default_language)
         given = params if params is not None else content.sample_params or {}
-        types = {variable.name: variable.type for variable in content.variables if not variable.literal}
-        return _preview(variants[chosen], types, given, chosen, number)
+        return _preview(variants, given, chosen, number, link)
 
     def _stored(self, tenant_id: int, source: StoredSource) -> TemplateVersion:
         known = self._memory.current()
@@ -108,33 +123,36 @@ class Rendering:
 
 
 def _preview(
-    compiled: CompiledTemplate,
-    types: Mapping[str, VariableType],
-    params: Mapping[str, Any],
-    tag: str,
-    number: int,
+    variants: Mapping[str, CompiledTemplate], params: Mapping[str, Any], tag: str, number: int, link: str
 ) -> Preview:
-    missing = compiled.missing(params)
-    wrong = dict.fromkeys(missing, "has no value")
-    wrong |= {**compiled.invalid(params), **wrongly_typed(types, params)}
+    compiled = variants[tag]
+    missing, unused, invalid = compiled.faults(params)
+    unknown = set(unused).intersection(*(other.unused(params) for other in variants.values()))
+    wrong = dict.fromkeys(missing, "has no value") | invalid
+    wrong |= {name: "is no variable of the template" for name in unused if name in unknown}
+    rendered = _NOTHING
+    refused: list[Violation] = []
+    try:
+        # What cannot be shown is shown empty, so that the author sees the rest.
+        rendered = compiled.sketch(params, system_values(link))
+    except MissingVariables as error:
+        wrong |= dict.fromkeys(error.names, "has no value")
+        missing = [*missing, *(name for name in error.names if name not in missing)]
+    except InvalidValue as error:
+        wrong[error.name] = error.problem
+    except FailedRendering as error:
+        refused.append(Violation(f"params ({error.field})", error.problem, Reason.TEMPLATE_VARIABLE_INVALID))
+    except UnsafeContent as error:
+        refused.append(Violation(f"params ({error.field})", error.problem, Reason.UNSAFE_CONTENT))
     violations = [
         Violation(f"params.{name}", problem, Reason.TEMPLATE_VARIABLE_INVALID)
         for name, problem in wrong.items()
     ]
-    # What cannot be shown is shown empty, so that the author sees the rest.
-    filled = {**params, **dict.fromkeys([*missing, *compiled.invalid(params)], "")}
-    rendered = _NOTHING
-    try:
-        rendered = compiled.render(filled, SYSTEM_VALUES)
-    except UnsafeContent as error:
-        violations.append(Violation(f"params ({error.field})", error.problem, Reason.UNSAFE_CONTENT))
-    except InvalidValue as error:
-        violations.append(Violation(f"params.{error.name}", error.problem, Reason.TEMPLATE_VARIABLE_INVALID))
     return Preview(
         rendered=rendered,
         language=tag,
         version=number,
-        unused=tuple(compiled.unused(params)),
+        unused=tuple(unused),
         missing=tuple(missing),
-        violations=tuple(violations),
+        violations=(*violations, *refused),
     )

@@ -25,6 +25,7 @@ from postroom_server.store.models import (
     Email,
     EmailState,
     Lane,
+    MemberCopy,
     Preparation,
     Recipient,
     RecipientState,
@@ -60,6 +61,12 @@ def _retryable_query() -> Any:
             & peewee.fn.EXISTS(
                 Recipient.select(Recipient.id).where((Recipient.delivery_id == Delivery.id) & _HAS_FAILED)
             )
+            # The copy of a member who lacks what it shows cannot be written today either.
+            & ~peewee.fn.EXISTS(
+                MemberCopy.select(MemberCopy.delivery_id).where(
+                    (MemberCopy.delivery_id == Delivery.id) & MemberCopy.problem.is_null(False)
+                )
+            )
         )
         .order_by(Delivery.id)
     )
@@ -85,6 +92,7 @@ _OPEN_DELIVERIES = Statement(
         run_at=bind("now"),
         expire_time=bind("expire_time"),
         tries=0,
+        crash_count=0,  # it may have expired while it was held
         cancel_requested=False,
     ).where(one_of(Delivery.id, "ids"))
 )

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from postroom_server.clock import Millis
+from postroom_server.mail import audience_params
 from postroom_server.mail.checks import Checked
 from postroom_server.mail.draft import TemplateBody
-from postroom_server.mail.variable_types import wrongly_typed
 from postroom_server.message import code_text, language
-from postroom_server.message.mailing import SYSTEM_VALUES
-from postroom_server.message.template import CompiledTemplate
+from postroom_server.message.mailing import SYSTEM_VALUES, system_values
+from postroom_server.message.template import CompiledTemplate, FailedRendering, MissingVariables
 from postroom_server.message.unsafe import UnsafeContent
+from postroom_server.message.unsubscribe import UnsubscribeBase
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
 from postroom_server.store.facts import TemplateFacts
 from postroom_server.store.known import Known
+from postroom_server.store.models import TemplateKind
+from postroom_server.store.unsubscribe_tokens import MOST_CHARACTERS
+from postroom_server.store.versions import CompiledVersion, Trial
 
 # What a preview shows in the place of a verification code.
 CODE_PLACEHOLDER = "000000"
+_FIELD = "template.params"
+_PATH_CHARACTERS = 255  # of a name that nobody knows
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,9 +59,14 @@ def find_template(body: TemplateBody, biz_key: str, tenant_id: int, known: Known
 
 
 def choose_template(
-    checked: Checked, body: TemplateBody, wanted: str, tenant_id: int, known: Known
+    checked: Checked,
+    body: TemplateBody,
+    wanted: str,
+    tenant_id: int,
+    known: Known,
+    unsubscribe: UnsubscribeBase | None = None,
 ) -> ChosenTemplate:
-    """Pins the approved version and the variant, and refuses every variable without a value at once."""
+    """Pins the approved version and the variant, and refuses everything that is wrong with the parameters."""
     template = find_template(body, checked.draft.biz_key, tenant_id, known)
     if template.approved_version_id is None:
         raise Refusal(
@@ -66,11 +77,29 @@ def choose_template(
     version = known.version(template.approved_version_id)
     tag = language.choose(wanted, tuple(version.variants), version.default_language)
     variant = version.variants[tag]
+    if checked.draft.has_audience:
+        # Each member reads their own language, so that any of them may be wanted.
+        system = longest_values(version, unsubscribe)
+        found = audience_params.check_params(body.params, version, system, known)
+        told = {violation.field for violation in found}
+        unknown = _unknown(_FIELD, body, body.params, tuple(version.variants.values()))
+        refuse_all([*found, *(violation for violation in unknown if violation.field not in told)])
+        return _chosen(template, version, tag)
     _check_code_place(checked, variant, tag)
-    _check_values(checked, body, variant, version.types)
-    return ChosenTemplate(
-        template.invoke_name, template.kind, version.id, tag, bool(variant.content.html), version.validity
-    )
+    _check_values(checked, body, version, tag, longest_values(version, unsubscribe), known)
+    return _chosen(template, version, tag)
+
+
+def _chosen(template: TemplateFacts, version: CompiledVersion, tag: str) -> ChosenTemplate:
+    has_html = bool(version.variants[tag].content.html)
+    return ChosenTemplate(template.invoke_name, version.kind, version.id, tag, has_html, version.validity)
+
+
+def longest_values(version: CompiledVersion, unsubscribe: UnsubscribeBase | None) -> Mapping[str, str]:
+    """The system's values at their longest: a part without room for them is refused before it is stored."""
+    if unsubscribe is None or version.kind != TemplateKind.BATCH:
+        return SYSTEM_VALUES
+    return system_values(unsubscribe.link("x" * MOST_CHARACTERS))
 
 
 def _check_code_place(checked: Checked, compiled: CompiledTemplate, tag: str) -> None:
@@ -85,42 +114,77 @@ def _check_code_place(checked: Checked, compiled: CompiledTemplate, tag: str) ->
 
 
 def _check_values(
-    checked: Checked, body: TemplateBody, compiled: CompiledTemplate, types: Mapping[str, str]
+    checked: Checked,
+    body: TemplateBody,
+    version: CompiledVersion,
+    tag: str,
+    system: Mapping[str, str],
+    known: Known,
 ) -> None:
-    found: list[Violation] = []
+    compiled, variants = version.variants[tag], tuple(version.variants.values())
     # The code is ours to fill in; any six digits do for the check.
     given = {code_text.NAME: CODE_PLACEHOLDER} if checked.draft.has_verification else {}
+    found = _unknown(_FIELD, body, body.params, variants)
+    sets: dict[str, Mapping[str, Any]] = {}
     if not checked.recipient_params:
-        _check_set("template.params", {**body.params, **given}, compiled, types, found)
+        sets[_FIELD] = {**body.params, **given}
     else:
         # Each To has its own values; Cc and Bcc travel with the first copy.
         for address in checked.to or checked.cc or checked.bcc:
-            params = {**body.params, **checked.recipient_params.get(address, {}), **given}
-            _check_set(f"template.recipient_params[{address!r}]", params, compiled, types, found)
+            field, own = f"template.recipient_params[{address!r}]", checked.recipient_params.get(address, {})
+            found.extend(_unknown(field, body, own, variants))
+            sets[field] = {**body.params, **own, **given}
+    for field, params in sets.items():
+        faults = compiled.faults(params)
+        wrong = dict.fromkeys(faults.missing, "has no value") | faults.invalid
+        found.extend(
+            Violation(f"{field}.{name}", problem, Reason.TEMPLATE_VARIABLE_INVALID)
+            for name, problem in wrong.items()
+        )
+    refuse_all(found)
+    # What the recipient will see is checked, not only what the template says (security.md A3, B3).
+    trials = [Trial(tag, params, system) for params in sets.values()]
+    for field, error in zip(sets, known.check(version, trials), strict=True):
+        found.extend(_violations(field, error))
     refuse_all(found)
 
 
-def _check_set(
-    field: str,
-    params: Mapping[str, Any],
-    compiled: CompiledTemplate,
-    types: Mapping[str, str],
-    found: list[Violation],
-) -> None:
-    missing = compiled.missing(params)
-    if missing:
-        found.extend(
-            Violation(f"{field}.{name}", "has no value", Reason.TEMPLATE_VARIABLE_INVALID) for name in missing
+def _violations(field: str, error: ValueError | None) -> Iterator[Violation]:
+    """What keeps a template from being rendered, as a request is told it."""
+    match error:
+        case None:
+            return
+        case MissingVariables():
+            # Asked for by the template as it went: a place that no path names.
+            for name in error.names:
+                yield Violation(f"{field}.{name}", "has no value", Reason.TEMPLATE_VARIABLE_INVALID)
+        case FailedRendering():
+            yield Violation(field, str(error), Reason.TEMPLATE_VARIABLE_INVALID)
+        case UnsafeContent():
+            yield Violation(field, str(error), Reason.UNSAFE_CONTENT)
+        case _:
+            yield Violation(field, str(error), Reason.TEMPLATE_VARIABLE_INVALID)
+
+
+def _unknown(
+    field: str, body: TemplateBody, params: Mapping[str, Any], variants: Sequence[CompiledTemplate]
+) -> list[Violation]:
+    """The parameters that no variable takes, in whatever language: a misspelt name, most of the time."""
+    if body.ignores_unknown:
+        return []
+    unknown = variants[0].unused(params)
+    for other in variants[1:]:
+        if not unknown:
+            break
+        also = set(other.unused(params))
+        unknown = [name for name in unknown if name in also]
+    return [
+        Violation(
+            f"{field}.{name[:_PATH_CHARACTERS]}",
+            "is no variable of the template",
+            Reason.TEMPLATE_VARIABLE_INVALID,
         )
-        return
-    if invalid := {**compiled.invalid(params), **wrongly_typed(types, params)}:
-        found.extend(
-            Violation(f"{field}.{name}", problem, Reason.TEMPLATE_VARIABLE_INVALID)
-            for name, problem in invalid.items()
-        )
-        return
-    try:
-        # What the recipient will see is checked, not only what the template says (security.md A3, B3).
-        compiled.check(params, SYSTEM_VALUES)
-    except UnsafeContent as error:
-        found.append(Violation(field, str(error), Reason.UNSAFE_CONTENT))
+        for name in unknown
+        # Whoever asks for a code may say so with a parameter, which is then passed over.
+        if name != code_text.NAME
+    ]

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Mapping
 from typing import Any
 
 from postroom_server.clock import Millis
+from postroom_server.mail.broken_call import Break
+from postroom_server.message.variable_types import VariableType as VariableType
 from postroom_server.store.models import ReviewState, Syntax, TemplateKind
-
-
-class VariableType(enum.StrEnum):
-    """What a variable's values must be. ANY is that of names which nobody gave a type."""
-
-    ANY = ""
-    STRING = "STRING"
-    INTEGER = "INTEGER"
-    NUMBER = "NUMBER"
-    BOOLEAN = "BOOLEAN"
-    TIMESTAMP = "TIMESTAMP"
-    LIST = "LIST"
-    OBJECT = "OBJECT"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,7 +36,7 @@ class VariableForm:
 
     @property
     def says_nothing(self) -> bool:
-        """Whether discovery would have said the same."""
+        """Whether discovery would have said the same, in PERCENT."""
         return (
             self.type is VariableType.ANY
             and self.required is not False
@@ -109,6 +97,8 @@ class TemplateRecord:
     create_time: Millis
     update_time: Millis
     content: ContentForm | None
+    # What callers sent and would now be refused, where that was allowed.
+    breaks: tuple[Break, ...] = dataclasses.field(default=(), compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

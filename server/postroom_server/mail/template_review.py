@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from postroom_server.clock import Clock, Millis
+from postroom_server.mail.broken_call import Break
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.form_checks import Findings
 from postroom_server.mail.template_form import TemplateRecord
+from postroom_server.mail.template_guard import PublishingGuard
 from postroom_server.mail.template_rows import Review, find_template, find_version, record_of
 from postroom_server.mail.tenants import MANUAL, TenantSettings, find_tenant, tenant_to_change
 from postroom_server.message.unsafe import check_body
@@ -34,12 +38,21 @@ def refuse_while_pending(template: Template, latest: TemplateVersion) -> None:
 class Reviews:
     """The use cases of a review. The methods are units of work; version 0 is the newest."""
 
-    def __init__(self, clock: Clock, settings: TenantSettings | None = None) -> None:
+    def __init__(
+        self, clock: Clock, settings: TenantSettings | None = None, guard: PublishingGuard | None = None
+    ) -> None:
         self._clock = clock
         self._settings = settings or TenantSettings()
+        self._guard = guard
 
     def submit(
-        self, caller: Caller, tenant_id: int | None, invoke_name: str, version: int = 0
+        self,
+        caller: Caller,
+        tenant_id: int | None,
+        invoke_name: str,
+        version: int = 0,
+        *,
+        allow_breaking: bool = False,
     ) -> TemplateRecord:
         """Hands a version to the reviewers; with review mode AUTO it is approved at once."""
         template, row = self._begin(caller, tenant_id, invoke_name, version)
@@ -47,7 +60,8 @@ class Reviews:
             raise _wrong_state(template, row, "was submitted already")
         review = first_review(find_tenant(template.tenant_id), self._settings, True, self._clock.now())
         row.submit_time = review.submit_time
-        return _decide(template, row, review.state, time=review.review_time)
+        breaks = self._breaks(template, row, review.state, allow_breaking)
+        return _decide(template, row, review.state, time=review.review_time, breaks=breaks)
 
     def withdraw(
         self, caller: Caller, tenant_id: int | None, invoke_name: str, version: int = 0
@@ -58,14 +72,28 @@ class Reviews:
         return _decide(template, row, ReviewState.NOT_SUBMITTED)
 
     def approve(
-        self, caller: Caller, tenant_id: int | None, invoke_name: str, version: int = 0, reason: str = ""
+        self,
+        caller: Caller,
+        tenant_id: int | None,
+        invoke_name: str,
+        version: int = 0,
+        reason: str = "",
+        *,
+        allow_breaking: bool = False,
     ) -> TemplateRecord:
         """Approves a version: it is sent from now on, unless a newer one is approved."""
         _check_reason(reason, least=0)
         template, row = self._begin(caller, tenant_id, invoke_name, version)
         _refuse_unless_pending(template, row)
+        breaks = self._breaks(template, row, ReviewState.APPROVED, allow_breaking)
         return _decide(
-            template, row, ReviewState.APPROVED, reviewer=caller.name, time=self._clock.now(), reason=reason
+            template,
+            row,
+            ReviewState.APPROVED,
+            reviewer=caller.name,
+            time=self._clock.now(),
+            reason=reason,
+            breaks=breaks,
         )
 
     def reject(
@@ -77,6 +105,14 @@ class Reviews:
         return _decide(
             template, row, ReviewState.REJECTED, reviewer=caller.name, time=self._clock.now(), reason=reason
         )
+
+    def _breaks(
+        self, template: Template, row: TemplateVersion, state: ReviewState, allow_breaking: bool
+    ) -> tuple[Break, ...]:
+        is_sent = state is ReviewState.APPROVED and _is_newer(row, template.approved_version_id)
+        if self._guard is None or not is_sent:
+            return ()
+        return self._guard.check(template, row.id, row.number, allow_breaking=allow_breaking)
 
     def _begin(
         self, caller: Caller, tenant_id: int | None, invoke_name: str, version: int
@@ -95,6 +131,7 @@ def _decide(
     reviewer: str | None = None,
     time: Millis | None = None,
     reason: str = "",
+    breaks: tuple[Break, ...] = (),
 ) -> TemplateRecord:
     row.review_state = str(state)
     row.reviewer = reviewer
@@ -104,7 +141,7 @@ def _decide(
     if state is ReviewState.APPROVED and _is_newer(row, template.approved_version_id):
         template.approved_version_id = row.id
         template.save(only=[Template.approved_version_id])
-    return record_of(template, with_content=False)
+    return dataclasses.replace(record_of(template, with_content=False), breaks=breaks)
 
 
 def _is_newer(row: TemplateVersion, approved_id: int | None) -> bool:

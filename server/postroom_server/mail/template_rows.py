@@ -15,8 +15,7 @@ from postroom_server.mail.template_form import (
     VariantForm,
     VersionRecord,
 )
-from postroom_server.mail.variable_types import value_of
-from postroom_server.message.values import text_of
+from postroom_server.mail.variable_types import read_default, stored_default
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.ids import IdMint
 from postroom_server.store.models import (
@@ -130,7 +129,7 @@ def write_version(mint: IdMint, tenant_id: int, template_id: int, new: NewVersio
     if content.variables:
         TemplateVariable.insert_many(
             [
-                _variable_row(next(ids), version_id, position, variable)
+                _variable_row(next(ids), version_id, position, variable, content.syntax)
                 for position, variable in enumerate(content.variables)
             ]
         ).execute()
@@ -168,6 +167,7 @@ def read_contents(versions: Sequence[TemplateVersion]) -> dict[int, ContentForm]
     ids = [version.id for version in versions]
     variants: dict[int, list[VariantForm]] = {id_: [] for id_ in ids}
     variables: dict[int, list[VariableForm]] = {id_: [] for id_ in ids}
+    syntaxes = {version.id: Syntax(version.syntax) for version in versions}
     for variant in (
         TemplateVariant.select()
         .where(TemplateVariant.version_id.in_(ids))
@@ -181,7 +181,7 @@ def read_contents(versions: Sequence[TemplateVersion]) -> dict[int, ContentForm]
         .where(TemplateVariable.version_id.in_(ids))
         .order_by(TemplateVariable.version_id, TemplateVariable.position)
     ):
-        variables[row.version_id].append(_variable_form(row))
+        variables[row.version_id].append(_variable_form(row, syntaxes[row.version_id]))
     return {
         version.id: ContentForm(
             syntax=Syntax(version.syntax),
@@ -258,7 +258,9 @@ def _versions(ids: Collection[int]) -> dict[int, TemplateVersion]:
     return {row.id: row for row in rows}
 
 
-def _variable_row(id_: int, version_id: int, position: int, variable: VariableForm) -> dict[str, object]:
+def _variable_row(
+    id_: int, version_id: int, position: int, variable: VariableForm, syntax: Syntax
+) -> dict[str, object]:
     return {
         "id": id_,
         "version_id": version_id,
@@ -269,18 +271,17 @@ def _variable_row(id_: int, version_id: int, position: int, variable: VariableFo
         "declared": variable.declared,
         "literal": variable.literal,
         "raw": variable.raw,
-        # As the text that rendering puts in its place.
-        "default_value": None if variable.default is None else _as_json(text_of(variable.default)),
+        "default_value": None if variable.default is None else stored_default(syntax, variable.default),
     }
 
 
-def _variable_form(row: TemplateVariable) -> VariableForm:
+def _variable_form(row: TemplateVariable, syntax: Syntax) -> VariableForm:
     type_ = VariableType(row.type)
     return VariableForm(
         name=row.name,
         type=type_,
         required=bool(row.required),
-        default=None if row.default_value is None else value_of(type_, json.loads(row.default_value)),
+        default=None if row.default_value is None else read_default(syntax, type_, row.default_value),
         raw=bool(row.raw),
         literal=bool(row.literal),
         declared=bool(row.declared),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from postroom_server.clock import Clock
+from postroom_server.mail.broken_call import Break
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.page_token import PageTokens
 from postroom_server.mail.pages import Listing, Page, PageRequest, find
 from postroom_server.mail.template_form import TemplateRecord, VersionRecord
+from postroom_server.mail.template_guard import PublishingGuard
 from postroom_server.mail.template_list import KIND_WORDS, REVIEW_WORDS, first_that_fit
 from postroom_server.mail.template_review import first_review, refuse_while_pending
 from postroom_server.mail.template_rows import (
@@ -25,7 +29,7 @@ from postroom_server.mail.tenants import TenantSettings, find_tenant, tenant_to_
 from postroom_server.store.filters import Field, Fields
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import raise_generation
-from postroom_server.store.models import TemplateKind, TemplateVersion
+from postroom_server.store.models import ReviewState, TemplateKind, TemplateVersion
 from postroom_server.store.operands import Type
 from postroom_server.store.ordering import Sortable
 
@@ -40,11 +44,17 @@ _FIELDS: Fields = {
 
 class TemplateVersions:
     def __init__(
-        self, clock: Clock, mint: IdMint, tokens: PageTokens, settings: TenantSettings | None = None
+        self,
+        clock: Clock,
+        mint: IdMint,
+        tokens: PageTokens,
+        settings: TenantSettings | None = None,
+        guard: PublishingGuard | None = None,
     ) -> None:
         self._clock = clock
         self._mint = mint
         self._settings = settings or TenantSettings()
+        self._guard = guard
         self._listing = Listing(
             method="ListTemplateVersions",
             model=TemplateVersion,
@@ -85,6 +95,7 @@ class TemplateVersions:
         *,
         expected_version: int = 0,
         submit: bool = True,
+        allow_breaking: bool = False,
     ) -> TemplateRecord:
         """Makes a new version that equals an earlier one; the rules are those of an update."""
         raise_generation()
@@ -95,6 +106,10 @@ class TemplateVersions:
         refuse_while_pending(template, latest)
         earlier = find_version(template, version)
         now = self._clock.now()
+        review = first_review(tenant, self._settings, submit, now)
+        breaks: tuple[Break, ...] = ()
+        if self._guard and review.state is ReviewState.APPROVED:
+            breaks = self._guard.check(template, earlier.id, latest.number + 1, allow_breaking=allow_breaking)
         put_on_top(
             self._mint,
             template,
@@ -105,8 +120,8 @@ class TemplateVersions:
                 content=read_content(earlier),
                 author=caller.name,
                 create_time=now,
-                review=first_review(tenant, self._settings, submit, now),
+                review=review,
                 restored_number=earlier.number,
             ),
         )
-        return record_of(template, with_content=True)
+        return dataclasses.replace(record_of(template, with_content=True), breaks=breaks)

@@ -6,11 +6,15 @@ import dataclasses
 from collections.abc import Collection
 
 from postroom_server.clock import Clock
+from postroom_server.mail.broken_call import Break
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.form_checks import INVOKE_NAME, INVOKE_NAME_RULE, Findings
 from postroom_server.mail.limits import Limits
+from postroom_server.mail.template_breaks import Sendable
+from postroom_server.mail.template_calls import forget_template
 from postroom_server.mail.template_content import check_content, check_samples
 from postroom_server.mail.template_form import CONTENT_PATHS, PATHS, ContentForm, TemplateForm, TemplateRecord
+from postroom_server.mail.template_guard import PublishingGuard
 from postroom_server.mail.template_review import first_review, refuse_while_pending
 from postroom_server.mail.template_rows import (
     NewVersion,
@@ -27,7 +31,7 @@ from postroom_server.mail.tenants import TenantSettings, find_tenant, limit_of, 
 from postroom_server.refusals import Reason, Refusal, refuse_all
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import raise_generation
-from postroom_server.store.models import PLATFORM_TENANT, ReviewState, Template, TemplateKind, Tenant
+from postroom_server.store.models import PLATFORM_TENANT, ReviewState, Syntax, Template, TemplateKind, Tenant
 
 _NAME_CHARACTERS = 255
 # Characters that a unit that writes, and holds everyone else up, may check: two microseconds each.
@@ -52,6 +56,7 @@ class CheckedUpdate:
     expected_version: int
     base: int
     merged: TemplateForm
+    sendable: Sendable | None  # what is to be sent then, compiled, where a guard will ask
 
 
 class Templates:
@@ -61,12 +66,18 @@ class Templates:
     """
 
     def __init__(
-        self, clock: Clock, mint: IdMint, limits: Limits, settings: TenantSettings | None = None
+        self,
+        clock: Clock,
+        mint: IdMint,
+        limits: Limits,
+        settings: TenantSettings | None = None,
+        guard: PublishingGuard | None = None,
     ) -> None:
         self._clock = clock
         self._mint = mint
         self._limits = limits
         self._settings = settings or TenantSettings()
+        self._guard = guard
 
     def check_new(self, caller: Caller, tenant_id: int | None, form: TemplateForm) -> CheckedTemplate:
         """Refuses a template for everything that is wrong with it, all at once."""
@@ -128,12 +139,15 @@ class Templates:
         merged = _merged(row, read_content(latest), form, paths)
         if paths:
             merged = self._checked(tenant, merged)
-        return CheckedUpdate(tenant.id, form, frozenset(paths), expected_version, latest.id, merged)
+        sendable = self._guard.sendable(merged.content) if self._guard and paths else None
+        return CheckedUpdate(tenant.id, form, frozenset(paths), expected_version, latest.id, merged, sendable)
 
-    def update(self, caller: Caller, checked: CheckedUpdate, submit: bool = True) -> TemplateRecord:
+    def update(
+        self, caller: Caller, checked: CheckedUpdate, submit: bool = True, *, allow_breaking: bool = False
+    ) -> TemplateRecord:
         """Makes a new version of the newest one and the named fields; where none is named, none is made.
 
-        Raises TEMPLATE_NOT_FOUND, VERSION_MISMATCH, TEMPLATE_REVIEW_STATE.
+        Raises TEMPLATE_NOT_FOUND, VERSION_MISMATCH, TEMPLATE_REVIEW_STATE, TEMPLATE_BREAKING_CHANGE.
         """
         raise_generation()
         tenant = find_tenant(checked.tenant_id)
@@ -143,21 +157,24 @@ class Templates:
         refuse_while_pending(row, latest)
         if not checked.paths:
             return record_of(row, with_content=True)
-        merged = checked.merged
+        merged, sendable = checked.merged, checked.sendable
         if latest.id != checked.base:
             # Somebody was faster, and this caller did not mind what is there.
             merged = _merged(row, read_content(latest), checked.form, checked.paths)
-            if merged.content.length > _CHECKED_IN_PASSING:
+            if merged.content.syntax is Syntax.LIQUID or merged.content.length > _CHECKED_IN_PASSING:
                 raise Refusal(
                     Reason.VERSION_MISMATCH,
                     f"{row.invoke_name} was changed at the same moment; try again",
                     metadata={"version": str(latest.number)},
                 )
             merged = self._checked(tenant, merged)
-        put_on_top(
-            self._mint, row, self._version(tenant, merged, caller.name, submit, number=latest.number + 1)
-        )
-        return record_of(row, with_content=True)
+            sendable = self._guard.sendable(merged.content) if self._guard else None
+        new = self._version(tenant, merged, caller.name, submit, number=latest.number + 1)
+        breaks: tuple[Break, ...] = ()
+        if self._guard and sendable and new.review.state is ReviewState.APPROVED:
+            breaks = self._guard.check(row, sendable, new.number, allow_breaking=allow_breaking)
+        put_on_top(self._mint, row, new)
+        return dataclasses.replace(record_of(row, with_content=True), breaks=breaks)
 
     def delete(
         self, caller: Caller, tenant_id: int | None, invoke_name: str, expected_version: int = 0
@@ -166,6 +183,7 @@ class Templates:
         raise_generation()
         row = find_template(tenant_to_change(caller, tenant_id), invoke_name)
         refuse_stale(row, newest(row), expected_version)
+        forget_template(row.id)
         # Its versions stay for the mail that was accepted with them; nothing else leads to them any more.
         row.delete_instance()
 

@@ -13,11 +13,19 @@ from postroom_server.message import code_text
 from postroom_server.message.compose import Composed, check_finished, compose
 from postroom_server.message.entity import EncodedAttachment, EncodedBody, encode_body
 from postroom_server.message.letter import Letter
+from postroom_server.message.member import with_member
 from postroom_server.message.plaintext import text_from_html
 from postroom_server.message.template import CompiledTemplate
+from postroom_server.message.unsubscribe import Offer
 
-# What `%%name%%` stands for in every template.
-SYSTEM_VALUES: Mapping[str, str] = {"user_defined_unsubscribe_link": ""}
+
+def system_values(unsubscribe_link: str = "") -> Mapping[str, str]:
+    """What `%%name%%` stands for in a template."""
+    return {"user_defined_unsubscribe_link": unsubscribe_link}
+
+
+# Where there is nothing to unsubscribe from, or nowhere to do it.
+SYSTEM_VALUES: Mapping[str, str] = system_values()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ class Copy:
     cc: tuple[str, ...]
     code: str | None = None  # the verification code it carries, or what stands in its place
     params_of: str = ""  # whose parameters it is rendered with; "": the first recipient's
+    unsubscribe: Offer | None = None
+    member: Mapping[str, object] | None = None  # what it shows of the member who gets it
 
     @property
     def for_address(self) -> str:
@@ -79,16 +89,16 @@ def write(
 
     Raises UnsafeContent, MissingVariables or InvalidValue (ValueErrors) when it cannot be written.
     """
-    code = copy.code
+    code, offer = copy.code, copy.unsubscribe
     subject = mailing.subject or ""
     if code is not None:
         # Only the caller's own: a template has put the code in place itself, and values are never read again.
         subject = code_text.fill_subject(subject, code)
     if template is not None:
-        params = mailing.params_for(copy.for_address)
+        params = with_member(mailing.params_for(copy.for_address), copy.member)
         if code is not None:
             params = {**params, code_text.NAME: code}
-        rendered = template.render(params, SYSTEM_VALUES)
+        rendered = template.render(params, system_values(offer.link) if offer else SYSTEM_VALUES)
         subject = subject or rendered.subject
         body = encode_body(rendered.html, rendered.text)
     elif code is not None:
@@ -104,7 +114,9 @@ def write(
         cc=copy.cc,
         reply_to=mailing.reply_to,
         subject=_prefixed(mailing.subject_prefix, subject),
-        headers=mailing.headers,
+        headers=(*mailing.headers, *offer.headers(name for name, _ in mailing.headers))
+        if offer
+        else mailing.headers,
     )
     composed = compose(letter, body, attachments)
     return composed._replace(message=check_finished(composed.message, letter))

@@ -22,6 +22,14 @@ OPEN_SERVICES = frozenset(
     }
 )
 
+# Methods that a link out of a mail entitles to: its token is in the request, and no caller is behind it.
+LINK_METHODS = frozenset(
+    {
+        "/postroom.v1.SuppressionService/DescribeUnsubscription",
+        "/postroom.v1.SuppressionService/Unsubscribe",
+    }
+)
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _PROCESS = secrets.token_hex(4)
 _numbers = itertools.count(1)
@@ -38,6 +46,10 @@ class Method:
     @property
     def is_open(self) -> bool:
         return self.name.split("/")[1] in OPEN_SERVICES
+
+    @property
+    def is_by_link(self) -> bool:
+        return self.name in LINK_METHODS
 
 
 class Call:

@@ -1,4 +1,4 @@
-"""Accepts mail again once its template is compiled, where that is too long to be compiled in accepting."""
+"""Accepts mail again once its template is compiled, or tried, where that takes too long in accepting."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TypeVar
 from postroom_server.refusals import Refusal
 from postroom_server.store.known import Memory
 from postroom_server.store.unit import Store
-from postroom_server.store.versions import NotCompiled
+from postroom_server.store.versions import NotReady
 
 I = TypeVar("I")  # noqa: E741 - what is accepted
 T = TypeVar("T")
 
-# More than once only where so many long templates are in use that one has been dropped again.
+# Compiled, then tried. More often only where so many templates are in use that one has been dropped again.
 _ROUNDS = 4
 
 
@@ -26,8 +26,8 @@ class CompiledFirst:
         for _ in range(_ROUNDS):
             try:
                 return await accept()
-            except NotCompiled as missing:
-                await self._store.read(self._memory.version, missing.version_id)
+            except NotReady as waiting:
+                await self._store.read(self._memory.prepare, waiting)
         return await accept()
 
     async def each(
@@ -36,12 +36,13 @@ class CompiledFirst:
         """The outcome of each item, in order. Those that have to wait are accepted behind the others."""
         outcomes = list(await accept(items))
         for _ in range(_ROUNDS):
-            missing = {outcome.version_id for outcome in outcomes if isinstance(outcome, NotCompiled)}
-            if not missing:
+            places = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, NotReady)]
+            if not places:
                 break
-            for version_id in sorted(missing):
-                await self._store.read(self._memory.version, version_id)
-            places = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, NotCompiled)]
+            # Many items may wait for the same.
+            waiting = {one.awaited: one for one in outcomes if isinstance(one, NotReady)}
+            for one in waiting.values():
+                await self._store.read(self._memory.prepare, one)
             for i, outcome in zip(places, await accept([items[i] for i in places]), strict=True):
                 outcomes[i] = outcome
         return outcomes

@@ -81,15 +81,24 @@ class EmailReads(email_service_pb2_grpc.EmailServiceServicer):
         tenant_id = _tenant(request)
         deleted = 0
         for part in await self._store.read(self._changes.delete_parts, tenant_id, request.ids):
-            unit = functools.partial(self._changes.delete, tenant_id, part)
-            deleted += (await self._store.write_then(self._notice, unit)).count
+            done = await self._store.write_then(
+                self._notice, functools.partial(self._changes.delete, tenant_id, part)
+            )
+            while done.rest is not None:
+                unit = functools.partial(self._changes.delete, tenant_id, part, done.rest)
+                done = await self._store.write_then(self._notice, unit)
+            deleted += done.count
         return email_service_pb2.BatchDeleteEmailsResponse(deleted_count=deleted)
 
     async def CancelEmail(
         self, request: email_service_pb2.CancelEmailRequest, context: _Context
     ) -> email_service_pb2.CancelEmailResponse:
-        unit = functools.partial(self._changes.cancel, _tenant(request), request.id)
+        tenant_id = _tenant(request)
+        unit = functools.partial(self._changes.cancel, tenant_id, request.id)
         cancelled = await self._store.write_then(self._notice, unit)
+        while cancelled.rest is not None:
+            unit = functools.partial(self._changes.cancel, tenant_id, request.id, cancelled.rest)
+            cancelled = await self._store.write_then(self._notice, unit)
         return email_service_pb2.CancelEmailResponse(
             cancelled_count=cancelled.cancelled_count,
             in_flight_count=cancelled.in_flight_count,

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import prometheus_client
 
 from postroom_server.rpc.call import Call, Method
 from postroom_server.rpc.observed import Observe
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
+
+
+def unsubscribed_counter(registry: prometheus_client.CollectorRegistry) -> Callable[[int], None]:
+    """`postroom_unsubscribed_total`: takes how many addresses one call has put on the list."""
+    counter = prometheus_client.Counter(
+        "postroom_unsubscribed_total", "Addresses that links have unsubscribed.", registry=registry
+    )
+    return counter.inc
 
 
 class Metrics:

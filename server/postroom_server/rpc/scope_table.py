@@ -1,4 +1,7 @@
-"""The scope that each method needs. A method of the contract that is missing here stops a server at start."""
+"""The scope that each method needs. A method of the contract that is missing here stops a server at start.
+
+The methods of unsubscribe links need none (`rpc/call.py`).
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Scopes:
         self._table = dict(table)
 
     def __call__(self, method: Method, proceed: Proceed) -> Proceed:
-        if method.is_open:
+        if method.is_open or method.is_by_link:
             return proceed
         if method.name not in self._table:
             raise LookupError(f"{method.name} has no line in the table of scopes")

@@ -39,6 +39,7 @@ def stack(
         Authentication(
             authenticate,
             failures or Failures(clock),
+            link_failures=Failures(clock),
             trusts_gateway=trusts_gateway,
             was_recognised=was_recognised,
         ),

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from postroom.v1 import template_pb2, template_service_pb2, template_service_pb2_grpc
 from postroom_server.mail.bindings import Bindings
 from postroom_server.mail.rendering import Rendering
+from postroom_server.mail.template_form import TemplateRecord
+from postroom_server.mail.template_guard import tell_breaks
 from postroom_server.mail.template_list import TemplateList
 from postroom_server.mail.template_review import Reviews
 from postroom_server.mail.template_versions import TemplateVersions
 from postroom_server.mail.templates import Templates
-from postroom_server.rpc.call import current_caller
+from postroom_server.rpc.call import current_call, current_caller
+from postroom_server.rpc.compiled_first import CompiledFirst
 from postroom_server.rpc.convert.filters import page_request_of
 from postroom_server.rpc.convert.lists import filled
 from postroom_server.rpc.convert.named_tenant import named_tenant
@@ -26,6 +31,7 @@ from postroom_server.rpc.convert.template import (
     template_paths,
     version_message,
 )
+from postroom_server.store.known import Memory
 from postroom_server.store.unit import Store
 
 
@@ -39,12 +45,14 @@ class TemplateUses:
     reviews: Reviews
     bindings: Bindings
     rendering: Rendering
+    memory: Memory
 
 
 class TemplateServicer(template_service_pb2_grpc.TemplateServiceServicer):
     def __init__(self, store: Store, uses: TemplateUses) -> None:
         self._store = store
         self._uses = uses
+        self._compiled_first = CompiledFirst(store, uses.memory)
 
     async def CreateTemplate(
         self, request: template_service_pb2.CreateTemplateRequest, _context: Any
@@ -93,7 +101,15 @@ class TemplateServicer(template_service_pb2_grpc.TemplateServiceServicer):
             template_paths(request),
             request.expected_version,
         )
-        template = await self._store.write(templates.update, caller, checked, _submits(request))
+        template = await self._publish(
+            functools.partial(
+                templates.update,
+                caller,
+                checked,
+                _submits(request),
+                allow_breaking=request.allow_breaking,
+            )
+        )
         return template_service_pb2.UpdateTemplateResponse(template=template_message(template))
 
     async def DeleteTemplate(
@@ -111,12 +127,15 @@ class TemplateServicer(template_service_pb2_grpc.TemplateServiceServicer):
     async def SubmitTemplate(
         self, request: template_service_pb2.SubmitTemplateRequest, _context: Any
     ) -> template_service_pb2.SubmitTemplateResponse:
-        template = await self._store.write(
-            self._uses.reviews.submit,
-            current_caller(),
-            named_tenant(request),
-            request.invoke_name,
-            request.version,
+        template = await self._publish(
+            functools.partial(
+                self._uses.reviews.submit,
+                current_caller(),
+                named_tenant(request),
+                request.invoke_name,
+                request.version,
+                allow_breaking=request.allow_breaking,
+            )
         )
         return template_service_pb2.SubmitTemplateResponse(template=template_message(template))
 
@@ -135,13 +154,16 @@ class TemplateServicer(template_service_pb2_grpc.TemplateServiceServicer):
     async def ApproveTemplate(
         self, request: template_service_pb2.ApproveTemplateRequest, _context: Any
     ) -> template_service_pb2.ApproveTemplateResponse:
-        template = await self._store.write(
-            self._uses.reviews.approve,
-            current_caller(),
-            named_tenant(request),
-            request.invoke_name,
-            request.version,
-            request.reason,
+        template = await self._publish(
+            functools.partial(
+                self._uses.reviews.approve,
+                current_caller(),
+                named_tenant(request),
+                request.invoke_name,
+                request.version,
+                request.reason,
+                allow_breaking=request.allow_breaking,
+            )
         )
         return template_service_pb2.ApproveTemplateResponse(template=template_message(template))
 
@@ -174,14 +196,17 @@ class TemplateServicer(template_service_pb2_grpc.TemplateServiceServicer):
     async def RestoreTemplateVersion(
         self, request: template_service_pb2.RestoreTemplateVersionRequest, _context: Any
     ) -> template_service_pb2.RestoreTemplateVersionResponse:
-        template = await self._store.write(
-            self._uses.versions.restore,
-            current_caller(),
-            named_tenant(request),
-            request.invoke_name,
-            request.version,
-            expected_version=request.expected_version,
-            submit=_submits(request),
+        template = await self._publish(
+            functools.partial(
+                self._uses.versions.restore,
+                current_caller(),
+                named_tenant(request),
+                request.invoke_name,
+                request.version,
+                expected_version=request.expected_version,
+                submit=_submits(request),
+                allow_breaking=request.allow_breaking,
+            )
         )
         return template_service_pb2.RestoreTemplateVersionResponse(template=template_message(template))
 
@@ -229,6 +254,11 @@ class TemplateServicer(template_service_pb2_grpc.TemplateServiceServicer):
             include_platform=request.include_platform,
         )
         return filled(template_service_pb2.ListBindingsResponse(), "bindings", page, binding_message)
+
+    async def _publish(self, unit: Callable[[], TemplateRecord]) -> TemplateRecord:
+        """Runs a unit that may put another version in force, and logs whom that breaks."""
+        tell = functools.partial(tell_breaks, correlation_id=current_call().request_id)
+        return await self._compiled_first.one(lambda: self._store.write_then(tell, unit))
 
 
 def _submits(request: Any) -> bool:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from postroom.v1 import (
-    directory_service_pb2_grpc,
-    tenant_service_pb2_grpc,
-)
+from postroom.v1 import tenant_service_pb2_grpc
 from postroom_server.refusals import Reason, Refusal
 
 
@@ -23,9 +20,3 @@ class UnservedTenant(tenant_service_pb2_grpc.TenantServiceServicer):
     ListDkimKeys = _unserved
     DeleteDkimKey = _unserved
     EraseAddress = _unserved
-
-
-class UnservedDirectory(directory_service_pb2_grpc.DirectoryServiceServicer):
-    BatchUpsertMembers = _unserved
-    ListMembers = _unserved
-    BatchDeleteMembers = _unserved

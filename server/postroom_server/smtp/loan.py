@@ -64,6 +64,11 @@ class Loan:
             )
         return transaction
 
+    def abort_before_dot(self, why: str) -> None:
+        """Closes the line unless the message under way has written its final dot: its outcome is LOCAL."""
+        if self._connection is not None and not self._connection.dot_written:
+            self._connection.abort(why)
+
     def give_back(self) -> None:
         """Returns the connection to the pool. An envelope that was begun on it and not sent closes it."""
         if self._connection is not None:

@@ -138,7 +138,7 @@ class Opening:
         return await self._greet(wire)
 
     async def _start_tls(self, wire: Wire) -> None:
-        self._phase = Phase.STARTTLS
+        self._phase = Phase.TLS
         endpoint = self._endpoint
         try:
             context = certificates.context_for(endpoint.ca_file, verified=endpoint.verifies_certificate)

@@ -15,7 +15,8 @@ class Phase(enum.StrEnum):
     CONNECT = "CONNECT"
     BANNER = "BANNER"
     EHLO = "EHLO"
-    STARTTLS = "STARTTLS"  # also the handshake of implicit TLS
+    STARTTLS = "STARTTLS"  # the command
+    TLS = "TLS"  # the handshake
     AUTH = "AUTH"
     MAIL = "MAIL"
     RCPT = "RCPT"

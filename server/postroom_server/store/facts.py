@@ -66,7 +66,6 @@ class TemplateFacts:
     id: int
     tenant_id: int
     invoke_name: str
-    kind: str
     latest_version_id: int
     approved_version_id: int | None
 
@@ -155,7 +154,6 @@ def read_template(tenant_id: int, invoke_name: str) -> TemplateFacts | None:
                 id=row.id,
                 tenant_id=row.tenant_id,
                 invoke_name=row.invoke_name,
-                kind=row.kind,
                 latest_version_id=row.latest_version_id,
                 approved_version_id=row.approved_version_id,
             )

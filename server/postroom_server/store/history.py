@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from postroom_server.clock import Millis
 from postroom_server.store.models import Event, bound
@@ -13,7 +14,7 @@ from postroom_server.store.statement import insert, is_postgresql
 
 _APPEND = insert(Event, without=[Event.id])
 _NAMES = tuple(field.name for field in _APPEND.fields)
-_COLUMNS = ", ".join(_NAMES)
+COLUMNS = ", ".join(_NAMES)
 
 
 class Kind(enum.StrEnum):
@@ -25,6 +26,7 @@ class Kind(enum.StrEnum):
     EMAIL_CANCELLED = "EMAIL_CANCELLED"
     EMAIL_DELETED = "EMAIL_DELETED"
     EMAIL_RETRIED = "EMAIL_RETRIED"
+    AUDIENCE_PROGRESS = "AUDIENCE_PROGRESS"
     RECIPIENT_SETTLED = "RECIPIENT_SETTLED"
     RECIPIENT_BOUNCED = "RECIPIENT_BOUNCED"
     ATTEMPT_FINISHED = "ATTEMPT_FINISHED"
@@ -46,6 +48,15 @@ class Position:
 START = Position(0, 0)
 
 
+class Progress(NamedTuple):
+    """How far an audience has come, as an event tells it."""
+
+    found: int
+    queued: int
+    done: int
+    complete: bool
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Happening:
     """An event as read."""
@@ -64,6 +75,7 @@ class Happening:
     enhanced: str | None
     ambiguous: bool
     time: Millis
+    progress: Progress | None = None
 
 
 def event(
@@ -81,10 +93,12 @@ def event(
     code: int | None = None,
     enhanced: str | None = None,
     ambiguous: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Any, ...]:
     """A row for `append`. Never put an address, a subject, a parameter or a reply's text in one."""
     about = (tenant_id, email_id, delivery_id, recipient_id, kind.value)
-    return (*about, state, outcome, phase, server_id, code, enhanced, ambiguous, time)
+    told = None if progress is None else json.dumps(progress)
+    return (*about, state, outcome, phase, server_id, code, enhanced, ambiguous, time, told)
 
 
 def append(rows: Sequence[tuple[Any, ...]]) -> None:
@@ -101,7 +115,7 @@ def read_after(tenant_id: int, position: Position, limit: int) -> list[Happening
     connection = bound.connection()
     if is_postgresql():
         rows = connection.execute(
-            f"SELECT xid::text::bigint, id, {_COLUMNS} FROM event"
+            f"SELECT xid::text::bigint, id, {COLUMNS} FROM event"
             " WHERE tenant_id = %s AND (xid, id) > (%s::text::xid8, %s)"
             " AND xid < pg_snapshot_xmin(pg_current_snapshot())"
             " ORDER BY event.xid, event.id LIMIT %s",
@@ -109,16 +123,18 @@ def read_after(tenant_id: int, position: Position, limit: int) -> list[Happening
         ).fetchall()
     else:
         rows = connection.execute(
-            f"SELECT 0, id, {_COLUMNS} FROM event WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
+            f"SELECT 0, id, {COLUMNS} FROM event WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
             (tenant_id, position.id, limit),
         ).fetchall()
-    return [_happening(row) for row in rows]
+    return [happening_of(row) for row in rows]
 
 
-def _happening(row: Sequence[Any]) -> Happening:
-    """`row` begins with xid and id, then has the columns of _COLUMNS."""
+def happening_of(row: Sequence[Any]) -> Happening:
+    """An event of a row of xid, id and `COLUMNS`."""
     told = dict(zip(_NAMES, row[2:], strict=True))
     told["kind"], told["ambiguous"] = Kind(told["kind"]), bool(told["ambiguous"])
+    if told["progress"] is not None:
+        told["progress"] = Progress(*json.loads(told["progress"]))
     return Happening(Position(row[0], row[1]), **told)
 
 

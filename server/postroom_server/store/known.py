@@ -7,9 +7,10 @@ was kept. Compiled template versions never change and outlive generations.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
+from postroom_server.message.template import InvalidValue, MissingVariables, TakesLong, UnsafeContent
 from postroom_server.store.facts import (
     ServerFacts,
     TemplateFacts,
@@ -22,10 +23,12 @@ from postroom_server.store.facts import (
 )
 from postroom_server.store.models import Generation
 from postroom_server.store.statement import Statement
-from postroom_server.store.versions import CompiledVersion, Versions
+from postroom_server.store.versions import CompiledVersion, NotReady, NotTried, Trial, Versions
 
 T = TypeVar("T")
 _CATALOG = "catalog"
+# Of trial renderings in a unit that writes: some five milliseconds.
+_STEPS_OF_A_UNIT = 2000
 
 _READ_GENERATION = Statement(lambda: Generation.select(Generation.value).where(Generation.name == _CATALOG))
 
@@ -72,6 +75,19 @@ class Known:
         """A version, compiled if it is short. Raises NotCompiled when it is long and not kept."""
         return self._versions.get_if_short(version_id)
 
+    def check(self, version: CompiledVersion, trials: Sequence[Trial]) -> Iterator[ValueError | None]:
+        """What rendering would raise in each of some trials, together within few steps. Raises NotTried."""
+        left = _STEPS_OF_A_UNIT
+        for at, trial in enumerate(trials):
+            try:
+                left -= self._versions.check(version, trial, max(left, 1))
+            except TakesLong:
+                raise NotTried(version.id, trials[at:]) from None
+            except (UnsafeContent, MissingVariables, InvalidValue) as error:
+                yield error
+            else:
+                yield None
+
     def _once(self, key: Hashable, read: Callable[[], T]) -> T:
         if key not in self._values:
             self._values[key] = read()
@@ -100,6 +116,14 @@ class Memory:
     def version(self, version_id: int) -> CompiledVersion:
         """A version, read and compiled when it is not kept. Call it inside a unit that reads."""
         return self._versions.get(version_id)
+
+    def prepare(self, waiting: NotReady) -> None:
+        """Does what a unit that writes has to wait for. Call it inside a unit that reads."""
+        waiting.prepare(self._versions)
+
+    def version_if_short(self, version_id: int) -> CompiledVersion:
+        """The same for units that write. Raises NotCompiled when it is long and not kept."""
+        return self._versions.get_if_short(version_id)
 
     def kept_version(self, version_id: int) -> CompiledVersion | None:
         """A version that is kept already; asks nobody, so it may be called anywhere."""

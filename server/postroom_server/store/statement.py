@@ -91,6 +91,16 @@ class Statement:
         bound.connection().cursor().executemany(sql, listed)
 
 
+# Rows in one step; few sizes, so that the statements are compiled once.
+_STEPS = (100, 10, 1)
+# By peewee's names for the types of columns.
+_ARRAYS = {"BIGINT": "bigint", "INT": "integer", "SMALLINT": "smallint", "BOOL": "boolean", "TEXT": "text"}
+
+
+# SQLite takes 32766 values in a statement, and the widest table has fewer than fifty columns.
+_ROWS_AT_ONCE = (64, 8)
+
+
 class Insert:
     """Inserts rows given as tuples in the order of `fields`."""
 
@@ -100,13 +110,56 @@ class Insert:
         self._head = f'INSERT INTO "{model._meta.table_name}" ({columns}) VALUES '  # noqa: S608 - names of ours
         self._suffix = f" {suffix}" if suffix else ""
         self._width = len(self.fields)
+        self._made: dict[tuple[str, int], str] = {}  # by placeholder and rows
 
     def many(self, rows: Sequence[Sequence[Any]]) -> None:
         if not rows:
             return
-        place = "%s" if is_postgresql() else "?"
-        sql = f"{self._head}({', '.join([place] * self._width)}){self._suffix}"
-        bound.connection().cursor().executemany(sql, rows)
+        cursor = bound.connection().cursor()
+        if is_postgresql():
+            cursor.executemany(self._sql("%s", 1), rows)
+            return
+        # A statement gives up the interpreter each time it is run, and another thread may keep it: many rows
+        # at a time are written in less time, and in much less where the event loop is busy.
+        at = 0
+        for many in _ROWS_AT_ONCE:
+            sql = self._sql("?", many)
+            while len(rows) - at >= many:
+                cursor.execute(sql, [value for row in rows[at : at + many] for value in row])
+                at += many
+        if at < len(rows):
+            cursor.executemany(self._sql("?", 1), rows[at:])
+
+    def _sql(self, place: str, rows: int) -> str:
+        if (place, rows) not in self._made:
+            row = f"({', '.join([place] * self._width)})"
+            self._made[place, rows] = f"{self._head}{', '.join([row] * rows)}{self._suffix}"
+        return self._made[place, rows]
+
+    def together(self, rows: Sequence[Sequence[Any]]) -> None:
+        """As `many`, for hundreds of rows beside a busy event loop.
+
+        To PostgreSQL they go as one message, whose columns are arrays. SQLite's driver gives the interpreter
+        up at every step, and a loop that is busy keeps it for milliseconds: a step takes a hundred rows.
+        """
+        if not rows:
+            return
+        if not is_postgresql():
+            self._in_steps(rows)
+            return
+        arrays = ", ".join(f"%s::{_ARRAYS[field.field_type]}[]" for field in self.fields)
+        sql = f"{self._head.removesuffix(' VALUES ')} SELECT * FROM unnest({arrays}){self._suffix}"  # noqa: S608
+        bound.connection().execute(sql, [list(column) for column in zip(*rows, strict=True)])
+
+    def _in_steps(self, rows: Sequence[Sequence[Any]]) -> None:
+        execute = bound.connection().execute
+        place = f"({', '.join('?' * self._width)})"
+        done = 0
+        for size in _STEPS:
+            sql = f"{self._head}{', '.join([place] * size)}{self._suffix}"
+            while len(rows) - done >= size:
+                execute(sql, [value for row in rows[done : done + size] for value in row])
+                done += size
 
 
 def insert(model: type[Row], *, without: Sequence[peewee.Field] = (), suffix: str = "") -> Insert:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import resource
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,14 +24,19 @@ from peers.postgresql import PostgresqlServer
 MEGABYTE = 1 << 20
 
 
-async def restarted(folder: Path, server: PostgresqlServer, *, seconds: tuple[float, ...]) -> Outcome:
-    """Stops PostgreSQL under traffic for so many seconds each time; the process outlives that."""
+async def restarted(
+    folder: Path, server: PostgresqlServer, *, seconds: tuple[float, ...], crash: bool = False
+) -> Outcome:
+    """Stops PostgreSQL under traffic for so many seconds each time; the process outlives that.
+
+    With a crash it syncs nothing when it stops, and recovers from its log when it starts.
+    """
     async with watched(folder, server.new_database()) as ([process], _, ledger):
         async with traffic(ledger, pause=0.01):
             for pause in seconds:
                 await ledger.until_handed(ledger.handed + 20)
                 refused = len(ledger.refusals)
-                await asyncio.to_thread(server.stop)
+                await asyncio.to_thread(_crash if crash else PostgresqlServer.stop, server)
                 await wait_for(lambda refused=refused: len(ledger.refusals) > refused)
                 await asyncio.sleep(pause)
                 await start_again(server)
@@ -38,7 +44,8 @@ async def restarted(folder: Path, server: PostgresqlServer, *, seconds: tuple[fl
         found = await balance(ledger)
         assert process.is_running
         assert await process.stop() == 0
-    return Outcome("PostgreSQL stopped and started", f"{len(seconds)} times", found, _said(ledger.reasons()))
+    how = "PostgreSQL crashes and recovers" if crash else "PostgreSQL is stopped and started"
+    return Outcome(how, f"{len(seconds)} times", found, ledger.said)
 
 
 async def cut_in_commit(folder: Path, database: str, chance: random.Random, *, cuts: int) -> Outcome:
@@ -75,7 +82,7 @@ async def disk_full(folder: Path, *, times: int) -> Outcome:
                     await ledger.until_handed(ledger.handed + 50)
             found = await balance(ledger)
             assert process.is_running
-    return Outcome(f"disk full ({disk.how})", f"{times} times", found, _said(ledger.reasons()))
+    return Outcome(f"disk full ({disk.how})", f"{times} times", found, ledger.said)
 
 
 class SmallDisk:
@@ -89,7 +96,7 @@ class SmallDisk:
     def fill(self, pid: int) -> None:
         with (self.folder / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
             while True:
-                filler.write(bytes(4096))
+                filler.write(bytes(65536))
 
     def empty(self, pid: int) -> None:
         (self.folder / "filler").unlink()
@@ -114,7 +121,7 @@ class SmallFiles(SmallDisk):
 def small_disk(folder: Path) -> Iterator[SmallDisk]:
     place = folder / "disk"
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(place)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
         yield SmallFiles(place)
         return
@@ -124,16 +131,23 @@ def small_disk(folder: Path) -> Iterator[SmallDisk]:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+def _crash(server: PostgresqlServer) -> None:
+    """The immediate shutdown."""
+    postmaster = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGQUIT)
+    server.stop()  # it waits for the end
+
+
 async def start_again(server: PostgresqlServer) -> None:
     """Seldom, on a busy machine, PostgreSQL exits when it is started right after a stop; then once more."""
     for pause in (1.0, 3.0):
         try:
-            await asyncio.to_thread(server.start)
+            await asyncio.to_thread(server.start, fsync=True)
         except psycopg.OperationalError:
             await asyncio.sleep(pause)
         else:
             return
-    await asyncio.to_thread(server.start)
+    await asyncio.to_thread(server.start, fsync=True)
 
 
 def _noted_twice(database: str) -> int:
@@ -145,7 +159,3 @@ def _noted_twice(database: str) -> int:
         ).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _said(reasons: dict[str, int]) -> str:
-    return "refused meanwhile: " + ", ".join(f"{count} {name}" for name, count in sorted(reasons.items()))

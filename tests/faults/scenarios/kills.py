@@ -17,6 +17,10 @@ from postroom_server.failpoints import NAMES
 
 # Every so many kills the senders pause, as people do: then what is left behind is caught up with.
 ROUND = 25
+# Only mail to an audience comes here.
+EXPANSION = ("before_expansion_commit", "after_expansion_commit")
+PLACES = tuple(name for name in NAMES if name not in EXPANSION)
+AROUND_THE_DOT = ("after_rcpt", "after_dot_mark", "before_dot", "after_dot", "before_settle", "inside_settle")
 
 
 async def at_random(folder: Path, database: str, chance: random.Random, *, kills: int, count: int) -> Outcome:
@@ -40,7 +44,30 @@ async def at_random(folder: Path, database: str, chance: random.Random, *, kills
         assert all(process.is_running for process in processes)
         # Every sender asked until it was answered, so there is no mail of which nobody knows.
         assert found.accepted >= 5 * kills / 2
-    return Outcome(f"kill -9 at random, {_among(count)}", f"{done} kills", found)
+    notes = f"in hand at a kill {found.ambiguous / done:.1f}, sent again {found.duplicates / done:.1f}"
+    return Outcome(f"kill -9 at random, {_among(count)}", f"{done} kills", found, notes)
+
+
+async def never_twice(folder: Path, database: str, chance: random.Random, *, kills: int) -> Outcome:
+    """Kills a process around the dots of mail that must not be repeated."""
+    async with watched(folder, database) as ([process], sink, ledger):
+        sink.pause = 0.005  # the dots stay unanswered for a while
+        process.kill()
+        async with traffic(ledger, pause=0.02, send=ledger.send_never_twice):
+            for number in range(kills):
+                place = AROUND_THE_DOT[number % len(AROUND_THE_DOT)]
+                process.launch(f"{place}=kill:{chance.randint(1, 9)}")
+                if not await process.until_gone(60):
+                    process.kill()
+            await process.start()
+        sink.pause = 0.0
+        found = await balance(ledger)
+    broken = []
+    if found.duplicates:
+        broken.append(f"{found.duplicates} copies of mail that was never to be repeated")
+    if found.ambiguous != found.unknown:
+        broken.append(f"{found.ambiguous} ambiguous events and {found.unknown} mails that ended as UNKNOWN")
+    return Outcome("AT_MOST_ONCE under kill -9", f"{kills} kills", found, broken=tuple(broken))
 
 
 async def at_failpoints(folder: Path, database: str, chance: random.Random, *, rounds: int) -> Outcome:
@@ -51,11 +78,11 @@ async def at_failpoints(folder: Path, database: str, chance: random.Random, *, r
         process.kill()
         for _ in range(rounds):
             async with traffic(ledger, pause=0.01):
-                for name in chance.sample(NAMES, len(NAMES)):
+                for name in chance.sample(PLACES, len(PLACES)):
                     # Rescue comes first, for what the one before has left.
                     most = 3 if name == "during_rescue" else 12
                     process.launch(f"{name}=kill:{chance.randint(1, most)}")
-                    if await process.until_gone(15):
+                    if await process.until_gone(20 if name == "during_rescue" else 90):
                         kills += 1
                     else:
                         missed.append(name)
@@ -66,7 +93,7 @@ async def at_failpoints(folder: Path, database: str, chance: random.Random, *, r
         found = await balance(ledger)
     # Whether there is anything to rescue is up to the one before.
     assert set(missed) <= {"during_rescue"}, missed
-    return Outcome("kill -9 at every failpoint", f"{kills} kills at {len(NAMES)} places", found)
+    return Outcome("kill -9 at every failpoint", f"{kills} kills at {len(PLACES)} places", found)
 
 
 async def poison(folder: Path, database: str, chance: random.Random, *, others: int) -> Outcome:

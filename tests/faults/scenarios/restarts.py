@@ -46,7 +46,7 @@ async def held_still(folder: Path, database: str, chance: random.Random, *, stop
                 await asyncio.sleep(DEAD_AFTER + 1.5)
                 victim.signal(signal.SIGCONT)
                 # Whoever was declared dead finds that out, lets go of what it can, and ends.
-                fenced += await victim.until_gone(20)
+                fenced += await victim.until_gone(60)
                 if not victim.is_running:
                     await victim.start()
         found = await balance(ledger)

@@ -5,33 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from acceptance.world import LeapingClock, World, serving
 from faults.balance import balance
-from faults.ledger import Ledger, traffic, wait_for
+from faults.leaping import leaping
+from faults.ledger import NEVER_TWICE, Ledger, traffic, wait_for
 from faults.outcome import Outcome
 from faults.processes import processes
 from faults.sink import PHASES, Sink, dies_at, greylists, well
-from postroom.v1 import email_pb2
 from postroom_server.clock import MINUTE, SECOND
 
-NEVER_TWICE = email_pb2.GUARANTEE_AT_MOST_ONCE
 # What two of three servers do while the third is well.
 WAYS = ("are dead", "die in mid-body", "are tarpits", "greylist")
 TAR_SECONDS = 0.4  # before each of some five replies
-
-
-@contextlib.asynccontextmanager
-async def leaping(database: str, sinks: Sequence[Sink]) -> AsyncIterator[tuple[World, Ledger]]:
-    """A server in this process, whose clock leaps over the pauses between tries."""
-    clock = LeapingClock()
-    async with serving(database, "socket", clock=clock, drain_seconds=30) as world:
-        await world.furnish()
-        for sink in sinks:
-            await world.add_server(sink.port)
-        yield world, Ledger([world], sinks)
 
 
 async def dying(database: str, *, mails: int) -> Outcome:
@@ -71,7 +57,8 @@ async def two_of_three(database: str, way: str, *, mails: int) -> Outcome:
                 await _misbehave(sink, way)
             begun = len(ledger.accepted)
             await asyncio.gather(*(ledger.send(f"mail-{begun + n}") for n in range(mails)))
-            await balance(ledger, nudge=later)
+            # All of it leaves before they recover.
+            (await balance(ledger, nudge=later)).check()
             for sink in others:
                 await _recover(sink, way)
         found = await balance(ledger, nudge=later)

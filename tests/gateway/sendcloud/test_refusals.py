@@ -215,6 +215,27 @@ async def test_somebody_else_submits_first() -> None:
     assert code_of(await backend.ask("update", "invokeName=a&isSubmitAudit=1")) == 40223
 
 
+async def test_what_is_published_is_published_whomever_it_breaks() -> None:
+    """The document has no word to insist with, and no answer for who would have to."""
+    aside = template_pb2.Template()
+    aside.CopyFrom(STORED)
+    aside.review_state = template_pb2.REVIEW_STATE_NOT_SUBMITTED
+    backend = Scripted(
+        {
+            "GetTemplate": [GOT, api.GetTemplateResponse(template=aside)],
+            "UpdateTemplate": [api.UpdateTemplateResponse()],
+            "SubmitTemplate": [api.SubmitTemplateResponse()],
+        }
+    )
+    await backend.ask("update", "invokeName=a&subject=x")
+    await backend.ask("update", "invokeName=a&isSubmitAudit=1")
+    published = [(method, request) for method, request in backend.calls if method != "GetTemplate"]
+    assert [(method, request.allow_breaking) for method, request in published] == [
+        ("UpdateTemplate", True),
+        ("SubmitTemplate", True),
+    ]
+
+
 async def test_the_caller_goes_along_with_every_call_and_only_reads_are_repeatable() -> None:
     backend = Scripted({"GetTemplate": [GOT], "UpdateTemplate": [api.UpdateTemplateResponse()]})
     await backend.ask("update", "invokeName=a&subject=x")

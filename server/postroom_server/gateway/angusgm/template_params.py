@@ -20,8 +20,10 @@ def put(params: Mapping[str, Any], template: email_service_pb2.TemplateBody) -> 
     """Writes the parameters into a template body. Returns the one address that was named, if it was one.
 
     They are by address exactly when every value is an object. The values of a single address are everybody's,
-    whatever the address says.
+    whatever the address says. Names that the template does not know are passed over, as unknown fields are
+    everywhere in this dialect.
     """
+    template.ignore_unknown_params = True
     if not _are_by_address(params):
         _fill(template.params, params)
         return ""

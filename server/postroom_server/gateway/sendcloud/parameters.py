@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from postroom_server.gateway.body import BodyError, BodyFault, Spelled, parse_json, read_body
+from postroom_server.gateway.content_type import ContentType
+from postroom_server.gateway.multipart import MalformedMultipart, parts_of
 from postroom_server.gateway.sendcloud.codes import (
     MALFORMED,
     NO_SUCH_TYPE,
@@ -23,8 +25,6 @@ from postroom_server.gateway.sendcloud.codes import (
     TOO_SLOW,
     Failure,
 )
-from postroom_server.gateway.sendcloud.content_type import ContentType
-from postroom_server.gateway.sendcloud.multipart import MalformedMultipart, parts_of
 
 T = TypeVar("T")
 

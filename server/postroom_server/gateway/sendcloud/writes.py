@@ -117,7 +117,9 @@ class Writes:
         await self._backend.call(self._backend.templates.UpdateTemplate, request, visitor)
 
     async def _submit(self, visitor: Visitor, template: template_pb2.Template) -> None:
-        request = api.SubmitTemplateRequest(invoke_name=template.invoke_name, version=template.version)
+        request = api.SubmitTemplateRequest(
+            invoke_name=template.invoke_name, version=template.version, allow_breaking=True
+        )
         await self._backend.call(self._backend.templates.SubmitTemplate, request, visitor)
 
     async def _refuse_another(self, visitor: Visitor, form: Form, reading: Reading) -> None:

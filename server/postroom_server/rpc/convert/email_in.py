@@ -8,7 +8,8 @@ from typing import Any
 
 from google.protobuf import timestamp_pb2
 
-from postroom.v1 import attachment_pb2, email_pb2, email_service_pb2
+from postroom.v1 import attachment_pb2, audience_pb2, email_pb2, email_service_pb2
+from postroom_server.mail.audience import Audience, AudienceType
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, File, TemplateBody
 from postroom_server.refusals import Violation
 from postroom_server.rpc.convert.structs import params_of
@@ -24,6 +25,10 @@ _GUARANTEES: dict[int, bool] = {
     email_pb2.GUARANTEE_UNSPECIFIED: False,
     email_pb2.GUARANTEE_AT_LEAST_ONCE: False,
     email_pb2.GUARANTEE_AT_MOST_ONCE: True,
+}
+
+_AUDIENCE_TYPES: dict[int, AudienceType] = {
+    audience_pb2.AudienceType.Value(f"AUDIENCE_TYPE_{type_}"): type_ for type_ in AudienceType
 }
 
 _Found = list[Violation]
@@ -42,8 +47,9 @@ def draft_of(request: email_service_pb2.SendEmailRequest) -> Draft:
             values[name] = value
         else:
             values.update(_READ[name](value, unreadable))
-    if values.get("has_audience") and "to" in values:
-        del values["has_audience"]
+    if "to" in values:
+        # Given addresses win.
+        values.pop("audience", None)
     if unreadable:
         values["unreadable"] = tuple(unreadable)
     if request.request_id or request.validate_only:
@@ -82,7 +88,10 @@ def _unknown(field: str, number: int) -> Violation:
 
 def _template(template: email_service_pb2.TemplateBody, _: _Found) -> dict[str, Any]:
     by_address = {address: params_of(params) for address, params in template.recipient_params.items()}
-    return {"body": TemplateBody(template.invoke_name, params_of(template.params), by_address)}
+    body = TemplateBody(
+        template.invoke_name, params_of(template.params), by_address, template.ignore_unknown_params
+    )
+    return {"body": body}
 
 
 def _custom(custom: email_service_pb2.CustomBody, _: _Found) -> dict[str, Any]:
@@ -93,6 +102,12 @@ def _verification(verification: email_service_pb2.Verification, _: _Found) -> di
     if not verification.HasField("validity"):
         return {"has_verification": True}
     return {"has_verification": True, "validity": millis_of_duration(verification.validity)}
+
+
+def _audience(audience: audience_pb2.Audience) -> Audience:
+    return Audience(
+        _AUDIENCE_TYPES.get(audience.type), tuple(audience.object_ids), tuple(audience.policy_codes)
+    )
 
 
 def _time(name: str) -> _Read:
@@ -123,7 +138,7 @@ _READ: dict[str, _Read] = {
     "labels": _all("labels", _in_order),
     "headers": _all("headers", _in_order),
     "attachments": lambda attachments, _: {"files": tuple(_file(each) for each in attachments)},
-    "audience": lambda _audience, _: {"has_audience": True},
+    "audience": lambda audience, _: {"audience": _audience(audience)},
     "template": _template,
     "custom": _custom,
     "verification": _verification,

@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from postroom.v1 import attachment_pb2, attempt_pb2, email_pb2, email_service_pb2, recipient_pb2
+from postroom.v1 import (
+    attachment_pb2,
+    attempt_pb2,
+    audience_pb2,
+    email_pb2,
+    email_service_pb2,
+    recipient_pb2,
+)
+from postroom_server.mail.audience_progress import AudienceRecord
 from postroom_server.mail.email_record import AttemptRecord, ContentRecord, EmailRecord, View
 from postroom_server.mail.pages import Page
 from postroom_server.mail.recipient_record import RecipientRecord
@@ -32,6 +40,7 @@ PHASES = _words(attempt_pb2.SmtpPhase, "SMTP_PHASE_")
 _DELIVERY_STATES = _words(recipient_pb2.DeliveryState, "DELIVERY_STATE_")
 _ROLES = _words(recipient_pb2.RecipientRole, "RECIPIENT_ROLE_")
 _FAILURES = _words(email_pb2.EmailFailure, "EMAIL_FAILURE_")
+_AUDIENCE_TYPES = _words(audience_pb2.AudienceType, "AUDIENCE_TYPE_")
 _VIEWS = {email_pb2.EMAIL_VIEW_BASIC: View.BASIC, email_pb2.EMAIL_VIEW_DETAIL: View.DETAIL}
 
 
@@ -100,7 +109,29 @@ def email_message(email: EmailRecord) -> email_pb2.Email:
         recipients=[recipient_message(recipient) for recipient in email.recipients],
         attempts=[_attempt(attempt) for attempt in email.attempts],
         ignore_suppression=email.ignore_suppression,
+        **_audience(email.audience),
     )
+
+
+def _audience(record: AudienceRecord | None) -> dict[str, Any]:
+    if record is None or record.audience.type is None:
+        return {}
+    unknown = record.unknown
+    return {
+        "audience": audience_pb2.Audience(
+            type=_AUDIENCE_TYPES[record.audience.type],
+            object_ids=record.audience.object_ids,
+            policy_codes=record.audience.policy_codes,
+        ),
+        "audience_progress": audience_pb2.AudienceProgress(
+            found=record.found,
+            queued=record.found,
+            done=record.done,
+            complete=record.is_complete,
+            unknown_object_ids=unknown.object_ids,
+            unknown_policy_codes=unknown.policy_codes,
+        ),
+    }
 
 
 def recipient_message(recipient: RecipientRecord) -> recipient_pb2.Recipient:
@@ -119,6 +150,7 @@ def recipient_message(recipient: RecipientRecord) -> recipient_pb2.Recipient:
         delivery_state=word(_DELIVERY_STATES, recipient.delivery_state),
         next_try_time=optional_stamp(recipient.next_try_time),
         message_id=recipient.message_id,
+        user_id=recipient.user_id,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postroom.v1 import email_service_pb2, event_pb2
+from postroom.v1 import audience_pb2, email_service_pb2, event_pb2
 from postroom_server.clock import Millis
 from postroom_server.mail.events import Batch, EventFilter, EventRecord
 from postroom_server.rpc.convert.email_out import (
@@ -14,6 +14,7 @@ from postroom_server.rpc.convert.email_out import (
     word,
 )
 from postroom_server.rpc.convert.times import stamp_of
+from postroom_server.store.history import Progress
 
 _PREFIX = "EVENT_KIND_"
 _KINDS = {name.removeprefix(_PREFIX): kind for name, kind in event_pb2.EventKind.items()}
@@ -48,6 +49,15 @@ def event_message(record: EventRecord) -> event_pb2.Event:
         enhanced_code=event.enhanced or "",
         ambiguous=event.ambiguous,
         server_id=event.server_id or 0,
+        audience_progress=_progress(event.progress),
+    )
+
+
+def _progress(progress: Progress | None) -> audience_pb2.AudienceProgress | None:
+    if progress is None:
+        return None
+    return audience_pb2.AudienceProgress(
+        found=progress.found, queued=progress.queued, done=progress.done, complete=progress.complete
     )
 
 

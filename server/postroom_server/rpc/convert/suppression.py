@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from postroom.v1 import suppression_pb2
 from postroom_server.mail.suppressions import SuppressionForm, SuppressionRecord
+from postroom_server.mail.unsubscribing import Unsubscription
 from postroom_server.rpc.convert.enums import number_of
 from postroom_server.rpc.convert.times import stamp_of
 from postroom_server.store.models import SuppressionReason
@@ -31,4 +32,13 @@ def suppression_message(record: SuppressionRecord) -> suppression_pb2.Suppressio
         note=record.note,
         email_id=record.email_id,
         create_time=stamp_of(record.create_time),
+    )
+
+
+def unsubscription_message(told: Unsubscription) -> suppression_pb2.Unsubscription:
+    return suppression_pb2.Unsubscription(
+        masked_address=told.masked_address,
+        sender=told.sender,
+        language=told.language,
+        unsubscribed=told.unsubscribed,
     )

@@ -1,4 +1,5 @@
-"""An accepted email and what becomes of it: email, content, delivery, recipient, attempt, attachment, blob.
+"""An accepted email and what becomes of it: email, content, delivery, recipient, attempt, attachment, blob;
+and what of it waits: for files, for its audience.
 
 delivery.md §1 says which of these ever change.
 """
@@ -36,6 +37,16 @@ class RecipientState(enum.StrEnum):
     SUPPRESSED = "SUPPRESSED"
     UNKNOWN = "UNKNOWN"  # AT_MOST_ONCE and the outcome was lost
     BOUNCED = "BOUNCED"  # reported after DELIVERED
+
+
+class AudienceState(enum.StrEnum):
+    """How it stands with the look-up of an email's audience."""
+
+    EXPANDING = "EXPANDING"  # waits or is under way; the email cannot settle
+    COMPLETE = "COMPLETE"  # everybody was found
+    CANCELLED = "CANCELLED"  # by the caller, before everybody was found
+    EXPIRED = "EXPIRED"  # time ran out before everybody was found
+    ABANDONED = "ABANDONED"  # an attachment could not be had
 
 
 class Role(enum.StrEnum):
@@ -78,8 +89,11 @@ class Email(Row):
     validity = peewee.BigIntegerField(null=True)  # milliseconds
     labels = JsonField(null=True)
     headers = JsonField(null=True)
-    audience = JsonField(null=True)
-    audience_cursor = IdField(null=True)  # the last member expanded
+    audience = JsonField(null=True)  # mail/audience.py knows its shape
+    audience_cursor = IdField(null=True)  # not used: the cursor is the expansion's
+    audience_state = peewee.TextField(null=True)
+    audience_found = peewee.IntegerField(null=True)  # members; each has a copy
+    audience_unknown = JsonField(null=True)  # what of the audience names nobody
     state = peewee.TextField()
     failure_reason = peewee.TextField(null=True)
     recipient_count = peewee.IntegerField()
@@ -274,3 +288,38 @@ add_index(
     "preparation_due",
     *(Preparation.lane, Preparation.tenant_id, Preparation.fetch_time, Preparation.email_id),
 )
+
+
+class Expansion(Row):
+    """An email whose audience is still to be looked up, how far that has come and when it goes on.
+
+    The row goes when the look-up ends, however it ends; whoever moves its cursor holds its lock.
+    """
+
+    email_id = IdField(primary_key=True)
+    tenant_id = IdField()
+    expand_time = TimeField()
+    cursor = IdField(default=0)  # the last member looked at
+    position = peewee.IntegerField(default=0)  # of the next copy
+    extras_placed = peewee.BooleanField(default=False)  # Cc and Bcc travel with a copy already
+
+    class Meta:
+        table_name = "expansion"
+
+
+add_index(Expansion, "expansion_due", Expansion.tenant_id, Expansion.expand_time, Expansion.email_id)
+
+
+class MemberCopy(Row):
+    """What is a member's own in a copy, as it was when they were found: all attempts say the same."""
+
+    delivery_id = IdField(primary_key=True)
+    tenant_id = IdField()
+    email_id = IdField()
+    user_id = IdField()
+    language = peewee.TextField(null=True)  # of the template's variant; null: a custom body
+    member = JsonField(null=True)  # what of them the template shows; null: nothing
+    problem = peewee.TextField(null=True)  # why it cannot be written; null: it can
+
+    class Meta:
+        table_name = "member_copy"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import peewee
 
-from postroom_server.store.models.base import IdField, Row, TimeField
+from postroom_server.store.models.base import IdField, JsonField, Row, TimeField
 
 
 class Event(Row):
@@ -28,6 +28,7 @@ class Event(Row):
     enhanced = peewee.TextField(null=True)
     ambiguous = peewee.BooleanField(default=False)
     time = TimeField()
+    progress = JsonField(null=True)  # of an audience: found, queued, done, and whether it is complete
 
     class Meta:
         table_name = "event"

@@ -30,6 +30,15 @@ class SuppressionReason(enum.StrEnum):
     COMPLAINED = "COMPLAINED"
 
 
+class MembershipKind(enum.StrEnum):
+    """What a member belongs to or holds; each kind has object keys of its own."""
+
+    DEPT = "DEPT"
+    GROUP = "GROUP"
+    POLICY = "POLICY"
+    TO_POLICY = "TO_POLICY"  # the operator's policies
+
+
 class Tenant(Row):
     """A customer of this deployment. Tenant 0 is the platform itself."""
 
@@ -117,7 +126,12 @@ class Member(Row):
 
     class Meta:
         table_name = "member"
-        indexes = ((("tenant_id", "user_id"), True),)
+        indexes = (
+            (("tenant_id", "user_id"), True),
+            (("tenant_id", "id"), False),
+            (("tenant_id", "address", "user_id"), False),
+            (("tenant_id", "update_time", "user_id"), False),
+        )
 
 
 class Membership(Row):
@@ -125,8 +139,8 @@ class Membership(Row):
 
     id = IdField(primary_key=True)
     tenant_id = IdField()
-    kind = peewee.TextField()  # DEPT, GROUP, POLICY
-    object_key = peewee.TextField()  # a decimal id, or a policy's code
+    kind = peewee.TextField()  # MembershipKind
+    object_key = peewee.TextField()  # a decimal id without zeros in front, or a policy's code as it was given
     member_id = IdField()
 
     class Meta:

@@ -1,0 +1,22 @@
+CREATE TABLE "template_call" (
+  "template_id" INTEGER NOT NULL,
+  "digest" TEXT NOT NULL,
+  "language" TEXT NOT NULL,
+  "circumstances" INTEGER NOT NULL,
+  "shape" TEXT NOT NULL,
+  "partial" INTEGER NOT NULL,
+  "seen_time" INTEGER NOT NULL,
+  PRIMARY KEY ("template_id", "digest")
+);
+CREATE INDEX "template_call_seen_time" ON "template_call" ("seen_time");
+CREATE TABLE "template_caller" (
+  "template_id" INTEGER NOT NULL,
+  "digest" TEXT NOT NULL,
+  "token_id" INTEGER NOT NULL,
+  "tenant_id" INTEGER NOT NULL,
+  "name" TEXT NOT NULL,
+  "labels" TEXT NOT NULL,
+  "seen_time" INTEGER NOT NULL,
+  PRIMARY KEY ("template_id", "digest", "token_id")
+);
+CREATE INDEX "template_caller_seen_time" ON "template_caller" ("seen_time");
