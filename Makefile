@@ -12,7 +12,7 @@ WORKERS ?= auto
 EXAMPLES ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check generate bench faults fuzz-rest example-node example-python clean
+.PHONY: help run test test-all check generate bench bench-quick faults fuzz-rest example-node example-python clean
 
 help: ## Lists these targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -26,8 +26,8 @@ test: $(STAMP) ## Runs the suite: SQLite in full, PostgreSQL and sockets by a fi
 test-all: $(STAMP) ## Runs the suite on every combination of database and transport.
 	$(BIN)/python -m pytest -n $(WORKERS) --all $(TESTS)
 
-faults: $(STAMP) ## Runs the tests that kill the server, again and again.
-	$(BIN)/python -m pytest --all -m faults $(TESTS)
+faults: $(STAMP) ## Kills, stops and cuts real processes for about an hour, and writes docs/reliability.md.
+	$(BIN)/python tools/reliability.py --out docs/reliability.md
 
 fuzz-rest: $(STAMP) $(VENV)/fuzz/.installed ## Fuzzes the REST APIs with Schemathesis: make fuzz-rest EXAMPLES=500
 	$(BIN)/python tools/fuzz_rest.py --max-examples $(EXAMPLES)
@@ -46,8 +46,11 @@ generate: $(STAMP) ## Writes generated/ from protos/, and the generated pages of
 	$(BIN)/python tools/generate.py
 	$(BIN)/python tools/reference.py
 
-bench: $(STAMP) ## Measures what we state, beside its peers, in one run.
+bench: $(STAMP) ## Measures what we state beside its peers and writes the page; about 45 minutes.
 	$(BIN)/python -m bench
+
+bench-quick: $(STAMP) ## Runs a shorter selection of the bench, for a look.
+	$(BIN)/python -m bench --quick --no-page
 
 example-node: docs/examples/node/node_modules ## Runs the Node client against a server started by `make run`.
 	cd docs/examples/node && POSTROOM_TOKEN="$${POSTROOM_TOKEN:-$$(cat ../../../data/dev.token)}" npm start --silent

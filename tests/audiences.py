@@ -21,8 +21,8 @@ from postroom_server.mail.caller import Caller
 from postroom_server.mail.draft import Draft
 from postroom_server.mail.email_record import EmailRecord
 from postroom_server.mail.limits import Limits
-from postroom_server.mail.template_form import ContentForm, VariantForm
-from postroom_server.store.models import Member, Membership
+from postroom_server.mail.template_form import ContentForm, TemplateForm, VariantForm
+from postroom_server.store.models import Member, Membership, TemplateVersion
 from postroom_server.store.opening import OpenDatabase
 from postroom_server.store.statement import insert
 
@@ -99,6 +99,12 @@ class Audiences(Accepting):
 
     async def send(self, made: Draft | None = None, caller: Caller = AUTHOR) -> Accepted:
         return await self.accept(to_audience() if made is None else made, caller)
+
+    async def new_liquid(self, form: TemplateForm) -> None:
+        """A LIQUID template that is ready: else the first to ask for it has to wait until it is."""
+        await self.new_template(form)
+        for version in await self.rows(TemplateVersion):
+            await self.store.read(self.memory.version, version.id)
 
     async def step(self, claimed: Claimed | None = None, *, gives_way: bool = False) -> Taken | None:
         """One step of what is due next, or of what was claimed; None when there is none."""

@@ -25,6 +25,8 @@ import structlog
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
+# As in tests/faults/conftest.py, which says why.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 from faults.outcome import AbsentError, Outcome  # noqa: E402
 from faults.runs import RUNS, SQLITE, Ground, Run  # noqa: E402
@@ -41,9 +43,10 @@ QUICK = 0.05
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", default=[], help="names of runs, of " + ", ".join(_names()))
+    names = "names of runs; none: the page is made of what is kept. There are " + ", ".join(_names())
+    parser.add_argument("--only", nargs="*", default=_names(), metavar="NAME", help=names)
     parser.add_argument("--store", default="", choices=sorted({run.store for run in RUNS}))
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK:.0%} of everything")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK:.0%}% of everything")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--out", type=Path, help="the page that is written; without it there is none")
     parser.add_argument(
@@ -52,9 +55,7 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := set(asked.only) - set(_names()):
         parser.error(f"there is no run {', '.join(sorted(unknown))}")
-    chosen = [
-        run for run in RUNS if (not asked.only or run.name in asked.only) and asked.store in ("", run.store)
-    ]
+    chosen = [run for run in RUNS if run.name in asked.only and asked.store in ("", run.store)]
     # What a server in this process has to say about its mail servers is not news.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     machine = describe()

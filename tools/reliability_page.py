@@ -45,6 +45,9 @@ or when a mail server was given something that nobody was told was accepted. Eve
 from its seed: `python tools/reliability.py --only NAME --seed SEED` makes the same choices again, though
 not at the very same moments. Processes beat every 0.3 s here and are taken for dead after 2.5 s, so that a
 run has more deaths in it; in service it is 15 s and 60 s.
+
+Runs are made one after the other, or some again later; the last table says when each began, and how busy the
+machine was then. Of what is counted nothing depends on that, but seconds do.
 """
 
 

@@ -9,10 +9,12 @@ from typing import Any
 from acceptance.world import TENANT, World, parsed, until_received
 from audiences import put_members
 from peers.smtp_peer import Script, SmtpPeer, silence
-from postroom.v1 import audience_pb2, email_pb2, email_service_pb2, event_pb2, template_pb2
+from postroom.v1 import audience_pb2, email_pb2, email_service_pb2, event_pb2, recipient_pb2, template_pb2
 from postroom.v1.template_service_pb2 import CreateTemplateRequest
 from postroom_server.clock import DAY, HOUR
-from postroom_server.store.models import Member
+from postroom_server.store.ids import IdMint
+from postroom_server.store.models import Member, SuppressionReason
+from postroom_server.store.suppressed import Entry, put
 
 ALL = audience_pb2.Audience(type=audience_pb2.AUDIENCE_TYPE_ALL)
 FAILURE, SUCCESS = email_pb2.EMAIL_STATE_FAILURE, email_pb2.EMAIL_STATE_SUCCESS
@@ -118,6 +120,44 @@ async def test_a_member_without_what_the_mail_shows_is_refused_and_told_why(
         "m2@example.com", "member.name has no value", 0,
     )  # fmt: skip
     assert sorted(by_address(await until_received(peer, 2))) == ["m1@example.com", "m3@example.com"]
+
+
+async def test_a_member_whose_mail_cannot_be_rendered_is_refused_at_the_door(
+    postroom: World, peer: SmtpPeer
+) -> None:
+    await add_members(postroom, [1, 3], attributes={"name": "N", "url": "https://example.com/"})
+    await add_members(postroom, [2], attributes={"name": "N", "url": "javascript:alert(1)"})
+    variant = template_pb2.Variant(
+        language="en", subject="Hi", html='<p><a href="{{ member.url }}">{{ member.name }}</a></p>'
+    )
+    member = {"member": {"name": "N", "url": "https://example.com/"}}
+    await add_news(
+        postroom, syntax=template_pb2.TEMPLATE_SYNTAX_LIQUID, variants=[variant], sample_params=member
+    )
+    body = email_service_pb2.TemplateBody(invoke_name="news")
+    settled = await postroom.settled(await postroom.send(to=[], audience=ALL, template=body))
+    assert settled.failure_message == "1 of 3 recipients not delivered: 1 refused"
+    assert settled.held_count == 0
+    refused = settled.recipients[1]
+    assert (refused.address, refused.state, refused.tries) == (
+        "m2@example.com", recipient_pb2.RECIPIENT_STATE_REFUSED, 0,
+    )  # fmt: skip
+    assert refused.reply.startswith("html: ")
+    assert sorted(by_address(await until_received(peer, 2))) == ["m1@example.com", "m3@example.com"]
+
+
+async def test_who_unsubscribes_while_mail_to_an_audience_waits_does_not_get_it(world: World) -> None:
+    later = Script(answers={"DOT": ["451 4.3.0 come back later", "250 2.0.0 taken"]})
+    async with SmtpPeer(later) as peer:
+        await world.add_server(peer.port)
+        await add_members(world, [1])
+        id_ = await world.send(to=[], audience=ALL)
+        await world.once(id_, lambda found: any(one.tries for one in found.recipients))
+        entry = Entry(TENANT, "m1@example.com", SuppressionReason.UNSUBSCRIBED)
+        await world.running.store.write(lambda: put([entry], IdMint(world.clock), 0))
+        world.clock.leap(HOUR)
+        settled = await world.settled(id_)
+    assert (settled.counts.suppressed, len(peer.messages)) == (1, 1)
 
 
 async def test_a_copy_says_the_same_in_every_attempt_whatever_becomes_of_the_member(world: World) -> None:

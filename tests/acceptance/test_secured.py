@@ -106,10 +106,10 @@ async def test_with_a_wrong_certificate_nothing_is_sent_and_the_mail_waits(
         for tries in range(2, 6):
             trusting.clock.leap(60_000)
             email = await trusting.once(email_id, lambda email, n=tries: len(email.attempts) >= n)
-        assert {attempt.phase for attempt in email.attempts} == {attempt_pb2.SMTP_PHASE_STARTTLS}
+        assert {attempt.phase for attempt in email.attempts} == {attempt_pb2.SMTP_PHASE_TLS}
         assert "certificate" in email.attempts[0].reply
         breaker = (await trusting.server(server)).breaker
-        assert (breaker.failure_count, breaker.phase) == (5, attempt_pb2.SMTP_PHASE_STARTTLS)
+        assert (breaker.failure_count, breaker.phase) == (5, attempt_pb2.SMTP_PHASE_TLS)
         assert breaker.reopen_time.ToMilliseconds() > 0
         assert email.recipients[0].tries == 0
     assert (inbox.received, email.state) == ([], email_pb2.EMAIL_STATE_PENDING)

@@ -45,11 +45,14 @@ class Steps:
         self.in_hand = 0
         self.most_in_hand = 0
         self.wanted_in_hand = 0  # nobody has a page before so many are in hand
+        self.held: list[set[int]] = []  # what was in hand at each claim
         self._enough = threading.Event()
 
-    def claim(self, busy_tenants: Iterable[int]) -> Claimed | None:
-        busy = set(busy_tenants)
-        found = next((one for one in self.due if one.tenant_id not in busy), None)
+    def claim(self, busy_tenants: Iterable[int], in_hand: Iterable[int]) -> Claimed | None:
+        busy, held = set(busy_tenants), set(in_hand)
+        self.held.append(held)
+        free = (one for one in self.due if one.tenant_id not in busy and one.email_id not in held)
+        found = next(free, None)
         if found is not None:
             self.due.remove(found)
             self.in_hand += 1
@@ -140,14 +143,38 @@ async def test_a_claim_that_fails_is_tried_again(
     steps = Steps({Claimed(1, 7): 1})
     claim, troubles = steps.claim, [trouble]
 
-    def once(busy: Iterable[int]) -> Claimed | None:
+    def once(busy: Iterable[int], in_hand: Iterable[int]) -> Claimed | None:
         if troubles:
             raise troubles.pop()
-        return claim(busy)
+        return claim(busy, in_hand)
 
     monkeypatch.setattr(steps, "claim", once)
     await run(store, steps)
     assert steps.taken_pages == [1]
+
+
+async def test_what_is_in_hand_is_not_claimed_again_however_long_a_page_takes(store: Store) -> None:
+    one = Claimed(1, 7)
+    steps = Steps({one: 1})
+    steps.wanted_in_hand = 2  # the page takes until a second email is in hand
+    settings = dataclasses.replace(SETTINGS, poll_seconds=0.001)
+    expanding = Expanding(store, steps, settings=settings, on_ready=lambda: None)
+    await expanding.start()
+    async with asyncio.timeout(10):
+        while {1} not in steps.held:  # noqa: ASYNC110 - of the stage
+            await asyncio.sleep(0.002)
+        steps.due.append(one)  # its claim has run out meanwhile
+        asked = len(steps.held)
+        while len(steps.held) < asked + 3:  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0.002)
+        assert steps.due == collections.deque([one])
+        other = Claimed(2, 8)
+        steps.pages[other] = 1
+        steps.due.append(other)
+        while any(steps.pages.values()):  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0.002)
+    await expanding.stop()
+    assert sorted(steps.taken_pages) == [1, 2]
 
 
 async def test_a_stop_ends_behind_the_page_under_way(store: Store) -> None:

@@ -97,6 +97,13 @@ async def test_who_unsubscribed_since_still_gets_what_is_not_sent_to_many(store:
     assert (await store.read(email, batch))["suppressed_count"] == 1
 
 
+async def test_what_an_audience_gets_is_sent_to_many_whatever_it_is_made_of(store: Store) -> None:
+    email_id = await store.write(put_email, to=[ANN], audience='{"type":"ALL"}', audience_state="COMPLETE")
+    await store.write(list_, ANN, reason=SuppressionReason.UNSUBSCRIBED)
+    assert await store.write(take) == []
+    assert (await store.read(email, email_id))["suppressed_count"] == 1
+
+
 async def test_a_trial_asks_no_list(store: Store) -> None:
     email_id = await store.write(put_email, to=[ANN])
     await store.write(list_, ANN)

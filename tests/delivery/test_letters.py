@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from delivery.values import MAILING, email, leased
-from postroom_server.delivery.letters import Letters
+from postroom_server.delivery.letters import Letters, why_unwritable
 from postroom_server.message.liquid.template import LiquidTemplate
 from postroom_server.message.percent_template import PercentTemplate
-from postroom_server.message.template import Content
+from postroom_server.message.template import Content, InvalidValue, MissingVariables
+from postroom_server.message.unsafe import UnsafeContent
 from postroom_server.store.known import Memory
 
 
@@ -40,6 +41,8 @@ def letters() -> Letters:
         ({"template_version_id": 7}, True),
         ({"template_version_id": 8}, False),
         ({"template_version_id": 9}, False),
+        ({"template_version_id": 7, "member": "m" * 65_000}, True),
+        ({"template_version_id": 7, "member": "m" * 65_536}, False),
         ({"has_files": True}, False),
         ({"has_files": True, "template_version_id": 7}, False),
         ({"mailing": dataclasses.replace(MAILING, html="h" * 32_768, text="t" * 32_768)}, True),
@@ -53,6 +56,24 @@ def test_what_may_be_written_at_once(changes: dict[str, Any], is_at_hand: bool) 
 def test_an_email_that_is_not_at_hand_is_our_mistake_and_not_a_mail_without_its_template() -> None:
     with pytest.raises(ValueError, match="not at hand"):
         letters().write(leased(email=email(template_version_id=8)))
+
+
+@pytest.mark.parametrize(
+    ("member", "error", "why"),
+    [
+        ("{}", UnsafeContent("html", "leads to a script"), "html: leads to a script"),
+        ("{}", MissingVariables(["member.name"]), "no value for member.name"),
+        ("{}", InvalidValue("member.n", "is no\nnumber"), "member.n is no number"),
+        ("{}", UnsafeContent("html", "x" * 600), ("html: " + "x" * 600)[:512]),
+        ("{}", ValueError("a mistake of ours"), ""),
+        ("{}", OSError("a disk"), ""),
+        (None, UnsafeContent("html", "leads to a script"), ""),
+    ],
+)
+def test_only_what_a_member_brings_is_told_to_its_recipient(
+    member: str | None, error: Exception, why: str
+) -> None:
+    assert why_unwritable(leased(email=email(member=member)), error) == why
 
 
 @pytest.mark.parametrize("version", [None, 7, 9])

@@ -44,7 +44,7 @@ class CuttingProxy:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):  # it ends with the proxy
             back_reader, back_writer = await asyncio.open_unix_connection(self._socket)
             asking = asyncio.create_task(_pump(reader, back_writer))
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ async def test_who_is_refused_meanwhile_is_told_when_to_come_again(
         await ledger.until_handed(10)
         own_postgresql.stop()
         await wait_for(lambda: len(ledger.refusals) > 3)
-        await scenarios.start_again(own_postgresql)
+        await asyncio.to_thread(own_postgresql.start, fsync=True)
     assert {retry_after(refusal) for refusal in ledger.refusals} == {1.0}
 
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from audiences import ALL, BILINGUAL, Audiences, audience, put_members, templated_to, to_audience
 from fakes import NOON
 from peers.configuration import ACME, OTHER, template
 from postroom_server.clock import HOUR, SECOND
-from postroom_server.mail.audience_claims import CLAIM, CLAIM_POSTGRESQL, CLAIM_SQLITE
+from postroom_server.mail.audience_claims import CLAIM, CLAIM_POSTGRESQL, CLAIM_SQLITE, Claimed
+from postroom_server.mail.audience_copies import Copies, FoundCopy
+from postroom_server.mail.audience_members import FoundMember
 from postroom_server.mail.changes import Changes
 from postroom_server.mail.draft import File, TemplateBody
 from postroom_server.mail.email_record import Failure
@@ -25,6 +28,7 @@ from postroom_server.mail.pages import PageRequest
 from postroom_server.mail.recipients import Recipients
 from postroom_server.mail.retries import Retries
 from postroom_server.mail.template_form import ContentForm, VariantForm
+from postroom_server.message.liquid.template import LiquidTemplate
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store import expansions, history, outcome, suppressed
 from postroom_server.store.history import START, Kind, Progress
@@ -41,6 +45,7 @@ from postroom_server.store.models import (
     Recipient,
     RecipientState,
     SuppressionReason,
+    Syntax,
     TemplateKind,
     bound,
 )
@@ -238,7 +243,7 @@ async def test_a_member_who_lacks_something_is_refused_by_name_and_nobody_else(w
 async def test_an_audience_of_whom_nobody_can_be_written_to_fails(world: Audiences) -> None:
     await world.new_template(template(body=BILINGUAL))
     await world.members([1, 2], attributes={})
-    accepted = await world.send(templated_to(cc=("cc@example.com",)))
+    accepted = await world.send(templated_to())
     await world.expand()
     email = await world.email(accepted.id)
     assert (email.state, email.failure, email.counts.refused) == (EmailState.FAILURE, Failure.RECIPIENTS, 2)
@@ -256,14 +261,14 @@ async def test_the_suppression_list_is_asked_for_each_member(world: Audiences) -
     accepted = await world.send()
     await world.expand()
     rows = {row.address: row.state for row in await world.rows(Recipient)}
-    assert rows == dict(zip(members(1, 2, 3), ("SUPPRESSED", "OPEN", "OPEN"), strict=True))
+    assert rows == dict(zip(members(1, 2, 3), ("SUPPRESSED", "SUPPRESSED", "OPEN"), strict=True))
     email = await world.email(accepted.id)
-    assert (email.counts.suppressed, email.counts.open, email.audience.done) == (1, 2, 1)  # type: ignore[union-attr]
-    assert [row.state for row in await world.rows(Delivery)] == ["DONE", "READY", "READY"]
-    assert [event.state for event in await events(world, Kind.RECIPIENT_SETTLED)] == ["SUPPRESSED"]
+    assert (email.counts.suppressed, email.counts.open, email.audience.done) == (2, 1, 2)  # type: ignore[union-attr]
+    assert [row.state for row in await world.rows(Delivery)] == ["DONE", "DONE", "READY"]
+    assert [event.state for event in await events(world, Kind.RECIPIENT_SETTLED)] == ["SUPPRESSED"] * 2
 
 
-async def test_who_has_unsubscribed_gets_nothing_that_is_sent_to_many(world: Audiences) -> None:
+async def test_who_has_unsubscribed_gets_nothing_whatever_an_audience_is_sent(world: Audiences) -> None:
     await world.members([1, 2])
     entry = Entry(ACME, "m1@example.com", SuppressionReason.UNSUBSCRIBED)
     await world.store.write(suppressed.put, [entry], world.mint, NOON)
@@ -273,7 +278,10 @@ async def test_who_has_unsubscribed_gets_nothing_that_is_sent_to_many(world: Aud
         accepted = await world.send(templated_to(body=TemplateBody(name, {"what": "x"})))
         await world.expand()
         email = await world.email(accepted.id)
-        assert email.counts.suppressed == (kind is TemplateKind.BATCH)
+        assert (email.counts.suppressed, email.counts.open) == (1, 1)
+    regardless = await world.send(to_audience(ignore_suppression=True, biz_key="SYS_SECURITY_NOTICE"))
+    await world.expand()
+    assert (await world.email(regardless.id)).counts.open == 2
 
 
 async def test_everybody_suppressed_is_a_failure_at_once(world: Audiences) -> None:
@@ -285,28 +293,26 @@ async def test_everybody_suppressed_is_a_failure_at_once(world: Audiences) -> No
     assert (await world.email(accepted.id)).state is EmailState.FAILURE
 
 
-async def test_cc_and_bcc_travel_with_the_first_copy_that_can_be_written(world: Audiences) -> None:
-    await world.new_template(template(body=BILINGUAL))
-    await world.members([1], attributes={})
-    await world.members(range(2, 702))
-    accepted = await world.send(templated_to(cc=("cc@example.com",), bcc=("bcc@example.com",)))
+async def test_cc_and_bcc_travel_with_the_first_copy(world: Audiences) -> None:
+    await world.members(range(1, 702))
+    accepted = await world.send(to_audience(cc=("cc@example.com",), bcc=("bcc@example.com",)))
     await world.expand()
     (carrying,) = [row for row in await world.rows(Delivery) if row.position == 0]
     carried = await world.rows(Recipient, Recipient.delivery_id == carrying.id)
     assert [(row.role, row.address) for row in carried] == [
-        ("TO", "m2@example.com"), ("CC", "cc@example.com"), ("BCC", "bcc@example.com"),
+        ("TO", "m1@example.com"), ("CC", "cc@example.com"), ("BCC", "bcc@example.com"),
     ]  # fmt: skip
     rows = await world.rows(Recipient)
     assert (len(rows), sum(row.role != "TO" for row in rows)) == (703, 2)
     email = await world.email(accepted.id)
-    assert (email.counts.total, email.audience.found, email.audience.done) == (703, 701, 1)  # type: ignore[union-attr]
-    assert [event.progress.done for event in await events(world, Kind.AUDIENCE_PROGRESS)] == [1, 1]  # type: ignore[union-attr]
+    assert (email.counts.total, email.audience.found, email.audience.done) == (703, 701, 0)  # type: ignore[union-attr]
+    assert [event.progress.done for event in await events(world, Kind.AUDIENCE_PROGRESS)] == [0, 0]  # type: ignore[union-attr]
     # Who gets a copy beside a member is no member.
     page = await world.store.read(
         Recipients(PageTokens(b"k" * 32)).page, ACME, accepted.id, PageRequest(page_size=4)
     )
     assert [(one.address, one.user_id) for one in page.items] == [
-        ("m1@example.com", 1), ("m2@example.com", 2), ("cc@example.com", 0), ("bcc@example.com", 0),
+        ("m1@example.com", 1), ("cc@example.com", 0), ("bcc@example.com", 0), ("m2@example.com", 2),
     ]  # fmt: skip
 
 
@@ -416,12 +422,12 @@ async def test_the_claim_walks_the_index(world: Audiences, database: str) -> Non
     def plan() -> str:
         connection = bound.connection()
         if database.startswith("sqlite"):
-            values: tuple[Any, ...] = (-1, "[]", 256, 5, NOON)
+            values: tuple[Any, ...] = (-1, "[]", 256, 5, NOON, "[]")
             rows = connection.execute(f"EXPLAIN QUERY PLAN {CLAIM_SQLITE}", values).fetchall()
         else:
             # Otherwise a table as small as this one is not worth an index.
             connection.execute("SET LOCAL enable_seqscan = off")
-            rows = connection.execute(f"EXPLAIN {CLAIM_POSTGRESQL}", (-1, [], 256, NOON, 5)).fetchall()
+            rows = connection.execute(f"EXPLAIN {CLAIM_POSTGRESQL}", (-1, [], 256, NOON, [], 5)).fetchall()
         return "\n".join(str(row[-1]) for row in rows)
 
     told = await world.store.write(plan)
@@ -572,6 +578,87 @@ async def test_a_look_up_ends_when_its_email_expires(world: Audiences) -> None:
         Failure.RECIPIENTS, "time ran out before its whole audience was found",
     )  # fmt: skip
     assert (email.audience.is_complete, await world.rows(Expansion)) == (False, [])  # type: ignore[union-attr]
+
+
+async def test_what_is_in_hand_is_not_claimed_again(world: Audiences) -> None:
+    await world.members([1])
+    first, second = await world.send(), await world.send()
+    world.clock.advance(CLAIM)
+    claimed = await world.store.write(world.steps.claim, [], [first.id])
+    assert claimed is not None
+    assert claimed.email_id == second.id
+    world.clock.advance(CLAIM)
+    assert await world.store.write(world.steps.claim, [], [first.id, second.id]) is None
+    assert await world.store.write(world.steps.claim, [], [second.id]) == Claimed(first.id, ACME)
+
+
+async def test_a_page_that_takes_long_is_stored_as_far_as_it_came(
+    world: Audiences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.members(range(1, 6))
+    accepted = await world.send()
+    of = Copies.of
+
+    def slow(copies: Copies, member: FoundMember) -> FoundCopy:
+        world.clock.advance(SECOND)
+        return of(copies, member)
+
+    monkeypatch.setattr(Copies, "of", slow)
+    found = []
+    for _ in range(3):
+        taken = await world.step(gives_way=True)
+        assert taken is not None
+        email = await world.email(accepted.id)
+        assert email.audience is not None
+        found.append((taken.queued, email.audience.found, email.audience.is_complete))
+    # Two seconds each; the last one is as long as it may be and not cut short.
+    assert found == [(2, 2, False), (2, 4, False), (1, 5, True)]
+    assert await addresses(world) == members(1, 2, 3, 4, 5)
+
+
+async def test_a_page_has_one_copy_at_least(world: Audiences, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.members([1, 2])
+    await world.send()
+    of = Copies.of
+
+    def slow(copies: Copies, member: FoundMember) -> FoundCopy:
+        world.clock.advance(3 * SECOND)
+        return of(copies, member)
+
+    monkeypatch.setattr(Copies, "of", slow)
+    assert await world.expand() == 2
+    assert await addresses(world) == members(1, 2)
+
+
+async def test_what_only_rendering_shows_is_left_to_the_delivery(
+    world: Audiences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = ContentForm(
+        variants=(VariantForm("en", "Hi {{ member.name }}", '<a href="{{ member.url }}">x</a>'),),
+        syntax=Syntax.LIQUID,
+    )
+    await world.new_liquid(template(body=body))
+    await world.members([1], attributes={"name": "Ann", "url": "javascript:x"})
+    await world.members([2], attributes={"name": "Bob"})
+    await world.send(templated_to(body=TemplateBody("welcome", {})))
+    monkeypatch.delattr(LiquidTemplate, "check")
+    await world.expand()
+    assert [(row.state, row.last_reply) for row in await world.rows(Recipient)] == [
+        ("OPEN", None), ("REFUSED", "member.url has no value"),
+    ]  # fmt: skip
+
+
+async def test_why_it_waits_is_logged_once(world: Audiences) -> None:
+    await world.members([1])
+    await world.send()
+    await world.change_tenant(state="PAUSED")
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            assert await world.expand() == 1
+            world.clock.advance(5 * SECOND)
+    assert [(line["log_level"], line["reason"]) for line in logs if line["event"] == "audience_waits"] == [
+        ("info", "the tenant is paused")
+    ]
 
 
 async def test_a_paused_tenant_waits(world: Audiences) -> None:

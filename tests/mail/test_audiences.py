@@ -26,6 +26,7 @@ from postroom_server.store.models import (
     Expansion,
     Preparation,
     Recipient,
+    Syntax,
     TemplateKind,
 )
 from postroom_server.store.opening import OpenDatabase
@@ -117,10 +118,47 @@ async def test_what_cannot_stand_beside_an_audience_is_refused_by_name(world: Au
 
 
 async def test_everybody_needs_a_scope_of_its_own(world: Audiences) -> None:
-    refusal = await refusal_of(world, to_audience(), NOT_ALL)
-    assert (refusal.reason, refusal.metadata) == (Reason.SCOPE_MISSING, {"scope": "send.all"})
-    assert (await world.send(to_audience(audience("TENANT")), NOT_ALL)).expands
-    assert (await world.send(to_audience(), AUTHOR)).expands
+    # Of one tenant these are the same people.
+    for everybody in (ALL, audience("TENANT"), audience("TENANT", ACME)):
+        refusal = await refusal_of(world, to_audience(everybody), NOT_ALL)
+        assert (refusal.reason, refusal.metadata) == (Reason.SCOPE_MISSING, {"scope": "send.all"})
+        assert (await world.send(to_audience(everybody), AUTHOR)).expands
+    assert (await world.send(to_audience(audience("DEPT", 1)), NOT_ALL)).expands
+
+
+async def test_others_get_no_copy_of_what_is_a_members_own(world: Audiences) -> None:
+    await world.new_template(template(body=BILINGUAL))
+    made = templated_to(cc=("cc@example.com",), bcc=("bcc@example.com",))
+    refusal = await refusal_of(world, made)
+    assert [(v.field, v.reason) for v in refusal.violations] == [
+        ("cc", Reason.INVALID_FIELD), ("bcc", Reason.INVALID_FIELD),
+    ]  # fmt: skip
+    refusal = await refusal_of(world, dataclasses.replace(made, cc=()))
+    assert [v.field for v in refusal.violations] == ["bcc"]
+
+
+async def test_others_get_a_copy_of_what_all_members_read(world: Audiences) -> None:
+    same = ContentForm(variants=(VariantForm("en", "Hi", "<p>%what%</p>"),))
+    await world.new_template(template(body=same))
+    assert (await world.send(templated_to(cc=("cc@example.com",)))).expands
+
+
+async def test_what_cannot_be_rendered_is_a_wrong_value_as_without_an_audience(world: Audiences) -> None:
+    body = ContentForm(
+        variants=(VariantForm("en", "Hi", "<p>{{ 1 | divided_by: n }}</p>"),),
+        syntax=Syntax.LIQUID,
+        sample_params={"n": 1},
+    )
+    await world.new_liquid(template(body=body))
+    told = []
+    for made in (
+        templated_to(params={"n": 0}),
+        templated_to(params={"n": 0}, to=("a@b.test",), audience=None),
+    ):
+        refusal = await refusal_of(world, made)
+        told.append([(v.field, v.description, v.reason) for v in refusal.violations])
+    assert told[0] == told[1]
+    assert [reason for _, _, reason in told[0]] == [Reason.TEMPLATE_VARIABLE_INVALID]
 
 
 async def test_another_tenant_needs_scope_platform(world: Audiences) -> None:

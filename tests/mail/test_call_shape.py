@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from postroom_server.mail.call_shape import (
     EXAMPLES,
     MOST_NAMES,
+    MOST_SHAPES,
+    OTHER_EXAMPLES,
     CallShape,
     example_of,
     form_of,
+    is_whole,
     key_text,
+    other_examples,
     shape_of,
 )
 from postroom_server.message.variable_types import VariableType, problem_of
@@ -181,3 +185,31 @@ def test_what_is_known_of_a_path(path: str, tells: bool) -> None:
         "order": {"items": [{"price": "number", "deep": "object"}, {}]},
     }
     assert CallShape(names, partial=False).tells(path) is tells
+
+
+@pytest.mark.parametrize("examples", OTHER_EXAMPLES)
+def test_other_examples_are_of_the_same_forms(examples: dict[str, Any]) -> None:
+    assert {form: form_of(value) for form, value in examples.items()} == {form: form for form in EXAMPLES}
+
+
+def test_other_examples_have_the_same_shape_and_more_in_their_lists() -> None:
+    shape = shape_of({"name": "Ann", "order": {"items": [{"price": 1.5}, {"price": "x"}]}, "none": []})
+    assert [shape_of(params) for params in other_examples(shape)] == [shape, shape]
+    assert [len(params["order"]["items"]) for params in other_examples(shape)] == [20, 20]
+    assert [params["none"] for params in other_examples(shape)] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"a": {"b": [{"c": 1.0}]}}, True),
+        ({f"n{i}": "x" for i in range(MOST_NAMES)}, True),
+        ({f"n{i}": "x" for i in range(MOST_NAMES + 1)}, False),
+        ({"a": {f"n{i}": "x" for i in range(MOST_NAMES - 1)}}, True),
+        ({"a": {f"n{i}": "x" for i in range(MOST_NAMES)}}, False),
+        ({"a": [{f"n{i}": "x"} for i in range(MOST_SHAPES - 1)]}, True),
+        ({"a": [{f"n{i}": "x"} for i in range(MOST_SHAPES)]}, False),
+    ],
+)
+def test_what_was_too_large_is_not_whole(params: dict[str, Any], expected: bool) -> None:
+    assert is_whole(shape_of(params)) is expected

@@ -268,7 +268,7 @@ async def test_a_template_that_does_not_show_the_code_is_not_sent_for_one(
 ) -> None:
     variants = (VariantForm("en", subject, html, text), VariantForm("zh-CN", "您的验证码", f"<p>{SHOWN}</p>"))
     await world.new_template(template(body=ContentForm(variants=variants)))
-    body = TemplateBody("welcome", {SHOWN.lower().strip("%"): "x"}, ignore_unknown_params=True)
+    body = TemplateBody("welcome", {SHOWN.lower().strip("%"): "x"}, ignores_unknown=True)
     refusal = await refusal_of(world, code_mail(body=body, subject=""))
     assert refusal.reason is Reason.TEMPLATE_VARIABLE_INVALID
     assert [violation.field for violation in refusal.violations] == ["verification"]

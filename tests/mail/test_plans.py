@@ -207,3 +207,13 @@ async def test_events_are_read_in_the_order_of_an_index(
         assert "event_stream" in plan
         assert not sorts(plan)
     assert "event_email" in of_emails
+
+
+async def test_a_value_that_few_have_is_where_the_index_is_read(store: Store, run: Run) -> None:
+    """A range of rows over several columns ends, for PostgreSQL, only where its first column does."""
+    await store.write(fill)
+    run.clear()
+    await store.read(page, page_size=10, **is_equal("out_id", "o7"))
+    plan = "\n".join(await store.read(plans, list(run)))
+    assert "(out_id = 'o7'" in plan or "out_id=?" in plan
+    assert "ROW(" not in plan

@@ -106,3 +106,22 @@ async def test_labels_that_most_calls_have_are_told_first(store: Store) -> None:
     (caller,) = (await store.read(find_callers, 1, ["a"], NOON))["a"]
     assert caller.labels[0] == "app=web"
     assert set(caller.labels) == {"app=web", "run=1", "run=2", "run=3"}
+
+
+@pytest.mark.every_database
+async def test_the_latest_calls_of_each_token_come_first_and_stay(store: Store) -> None:
+    """One token's noise is newer than all that another sent."""
+    noise = [f"noise{i:03}" for i in range(MOST_SHAPES + 5)]
+
+    def fill() -> None:
+        put(("quiet1", NOON - 2 * DAY), ("quiet2", NOON - 2 * DAY - 1))
+        _CALL.many([(1, digest, "en", 0, "{}", False, NOON) for digest in noise])
+        _CALLER.many([(1, digest, 9, 7, "noisy", "[]", NOON) for digest in noise])
+
+    await store.write(fill)
+    found = [call.digest for call in await store.read(find_calls, 1, NOON - 5 * DAY)]
+    assert found == [noise[0], "quiet1", noise[1], "quiet2", *noise[2 : MOST_SHAPES - 2]]
+    await Housekeeping(store, ManualClock(), Limits()).tidy()
+    calls, callers = await store.read(kept)
+    assert (len(calls), calls) == (MOST_SHAPES, sorted(found))
+    assert {digest for digest, _ in callers} == set(found)

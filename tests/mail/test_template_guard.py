@@ -13,13 +13,16 @@ from accepting import templated
 from guarding import Guarding, saying
 from peers.configuration import ACME, AUTHOR, OPERATOR, OTHER, STRANGER, template
 from postroom_server.clock import DAY, HOUR
+from postroom_server.mail import template_breaks
 from postroom_server.mail.broken_call import Kind
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.draft import TemplateBody
 from postroom_server.mail.template_breaks import Sendable, breaks
+from postroom_server.mail.template_calls import MOST_SHAPES
 from postroom_server.mail.template_content import compile_content
 from postroom_server.mail.template_form import ContentForm, VariableForm
 from postroom_server.mail.template_guard import tell_breaks
+from postroom_server.mail.template_usage import MOST_STORED, MOST_UNKNOWN
 from postroom_server.message.variable_types import VariableType
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models import Syntax
@@ -427,3 +430,105 @@ async def test_what_is_told_is_bounded(world: Guarding) -> None:
     assert max(len(value.encode()) for value in refusal.metadata.values()) <= 304
     assert refusal.metadata["unknown"].endswith(", …")
     assert len(refusal.message) < 1500
+
+
+async def test_a_noisy_caller_pushes_nobody_out(world: Guarding) -> None:
+    """More shapes than are compared, each of names that no variable has: the quiet call is still minded."""
+    optional = saying("%name% %order%", VariableForm("order", required=False))
+    await started(world, optional)
+    await world.send(name="Ann", caller=SHOP)
+    world.clock.advance(DAY)
+    for i in range(MOST_SHAPES + 10):
+        body = TemplateBody("welcome", {"name": "x", "order": "1", f"noise{i}": "1"}, ignores_unknown=True)
+        await world.send(draft=templated(body=body), caller=TILL)
+    assert len(await world.calls()) == 1 + MOST_UNKNOWN
+    refusal = await refusal_of(world.publish(saying("%name% %order%")))
+    assert refusal.metadata["tokens"] == "shop"
+
+
+async def test_a_callers_own_noise_does_not_hide_its_other_calls(world: Guarding) -> None:
+    await started(world, listing("{{ item.name }}"))
+    await world.send(order={"items": []}, caller=TILL)
+    for i in range(MOST_STORED + 1):
+        items = [{"name": "tea", f"noise{i}": "1", f"deep{i}": {f"noise{i}": ["x"]}}]
+        params = {"order": {"items": items}, f"noise{i}": {f"x{i}": 1}}
+        body = TemplateBody("welcome", params, ignores_unknown=True)
+        await world.send(draft=templated(body=body), caller=TILL)
+    assert len(await world.calls()) <= 1 + MOST_UNKNOWN + 1
+    number = VariableForm("order.items[].name", type=VariableType.INTEGER)
+    refusal = await refusal_of(world.publish(listing("{{ item.name }}", number)))
+    assert told(refusal) == {"type": "order.items[].name"}
+
+
+async def test_some_names_that_no_variable_has_are_remembered(world: Guarding) -> None:
+    """Who sends a parameter early and has it passed over is ready for the version that wants it."""
+    await started(world)
+    early = TemplateBody("welcome", {"name": "Ann", "order": "A"}, ignores_unknown=True)
+    await world.send(draft=templated(body=early))
+    number = VariableForm("order", type=VariableType.NUMBER)
+    assert told(await refusal_of(world.publish(saying("%name% %order%", number)))) == {"type": "order"}
+    await world.publish(saying("%name% %order%"))
+    assert await version_sent(world) == 2
+
+
+def liquid(text: str, *variables: VariableForm) -> ContentForm:
+    return dataclasses.replace(saying(text, *variables), syntax=Syntax.LIQUID)
+
+
+EVER_FAILING = "{{ name }}{% assign many = 20000 %}{% for i in (1..many) %}x{% endfor %}"
+
+
+async def test_a_version_that_can_never_be_rendered_breaks_every_caller(world: Guarding) -> None:
+    await started(world, liquid("{{ name }}"))
+    await world.send(name="Ann", labels={"app": "web"})
+    refusal = await refusal_of(world.publish(liquid(EVER_FAILING)))
+    assert (told(refusal), refusal.violations[0].field) == ({"rendering": "en"}, "template")
+    assert refusal.violations[0].description == (
+        "cannot be rendered: text: in line 1 makes a range of more than 10000 numbers; "
+        "sent by author (app=web)"
+    )
+    assert "variables" not in refusal.metadata
+    assert (await world.publish(liquid(EVER_FAILING), allow_breaking=True)).breaks
+
+
+async def test_a_value_that_only_rendering_misses_is_told_by_its_name(world: Guarding) -> None:
+    await started(world, liquid("{{ name }}"))
+    await world.send(name="Ann")
+    split = liquid('{% assign all = name | split: "" %}{% for one in all %}{{ one.price }}{% endfor %}')
+    assert told(await refusal_of(world.publish(split))) == {"missing": "one.price"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # The first needs a comma in the name, the second three items: nobody knows whether there are.
+        '{% assign all = name | split: "," %}{{ all[1] }}{{ list[0] }}',
+        "{{ name }}{% assign third = list[2] %}{{ third }}",
+        "{{ list[0] }}{{ name }}{% for i in (1..9000) %}{% assign b = name | upcase %}{% endfor %}",
+    ],
+)
+async def test_what_only_some_values_break_is_not_foreseen(world: Guarding, text: str) -> None:
+    await started(world, liquid("{{ name }} {{ list[0] }}"))
+    await world.send(name="Ann", list=["tea"])
+    await world.publish(liquid(text))
+    assert await version_sent(world) == 2
+
+
+async def test_what_cannot_be_rendered_already_is_not_held_against_the_next(world: Guarding) -> None:
+    await started(world, liquid("{{ name }}"))
+    await world.send(name="Ann")
+    await world.publish(liquid(EVER_FAILING), allow_breaking=True)
+    await world.publish(liquid(f"Dear {EVER_FAILING}"))
+    assert await version_sent(world) == 3
+
+
+async def test_trials_take_so_many_steps_and_no_more(
+    world: Guarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await started(world, liquid("{{ name }}"))
+    await world.send(name="Ann")
+    calls = await world.calls()
+    current, bad = (Sendable(compile_content(liquid(text)), "en") for text in ("{{ name }}", EVER_FAILING))
+    assert breaks(current, bad, calls)
+    monkeypatch.setattr(template_breaks, "STEPS", 0)
+    assert not breaks(current, bad, calls)

@@ -171,7 +171,7 @@ def contents(draw: st.DrawFn, syntax: Syntax) -> ContentForm:
     )
 
 
-def remembered(made: list[Call]) -> list[RememberedCall]:
+def remembered(old: Version, made: list[Call]) -> list[RememberedCall]:
     """What is kept of these calls, as accepting notices them."""
     usage = TemplateUsage()
     kept = []
@@ -179,7 +179,7 @@ def remembered(made: list[Call]) -> list[RememberedCall]:
         plan: Any = SimpleNamespace(
             checked=call.checked, template=SimpleNamespace(version_id=1), language=call.language
         )
-        noticed = usage.begin(AUTHOR, ACME, NOON).notice(plan)
+        noticed = usage.begin(AUTHOR, ACME, NOON, old).notice(plan)
         usage.remember(noticed)
         kept += noticed
     return [RememberedCall(one.digest, one.language, one.circumstances, one.shape) for one in kept]
@@ -187,7 +187,7 @@ def remembered(made: list[Call]) -> list[RememberedCall]:
 
 def agree(old: Version, new: Version, made: list[Call]) -> None:
     worked = [call for call in made if not old.refuses(call)]
-    found = breaks(old.sendable, new.sendable, remembered(worked))
+    found = breaks(old.sendable, new.sendable, remembered(old, worked))
     refused = [call for call in worked if new.refuses(call)]
     lost = {call.language for call in worked if old.speaks(call.language) and not new.speaks(call.language)}
     assert any(fault.kind is not Kind.LANGUAGE for fault in found) is bool(refused), (found, refused)

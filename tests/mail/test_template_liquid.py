@@ -344,7 +344,7 @@ async def test_each_recipients_values_are_told_under_their_address(world: Accept
             "template.params.order.items[3]",
         ),
         (
-            "{% for i in (1..9999) %}{% for j in (1..9999) %}{% endfor %}{% endfor %}",
+            "{% for i in (1..9999) %}{% for j in (i..9999) %}{% endfor %}{% endfor %}",
             {"id": "1"},
             Reason.TEMPLATE_VARIABLE_INVALID,
             "template.params",

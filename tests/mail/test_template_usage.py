@@ -263,3 +263,11 @@ async def test_storing_the_same_twice_in_one_unit_is_storing_it_once(world: Guar
 
     await world.store.write(twice, [*noticed, *noticed])
     assert await world.stored() == (1, 1)
+
+
+async def test_what_a_process_stores_a_day_is_counted_by_token(opened: OpenDatabase) -> None:
+    world = await filled(Guarding(opened, usage=TemplateUsage(most_stored=1)))
+    await world.send(name="x", order="1")
+    assert not (await world.send(name="x", order="A")).noticed
+    assert (await world.send(name="x", order="A", caller=OPERATOR_OF_ACME)).noticed
+    assert await world.stored() == (2, 2)

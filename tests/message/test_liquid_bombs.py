@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 
+from postroom_server.message import links
 from postroom_server.message.content import MAX_PART_OCTETS, Content
 from postroom_server.message.liquid import limits
 from postroom_server.message.liquid.template import LiquidTemplate
-from postroom_server.message.template import BadTemplate, FailedRendering
+from postroom_server.message.template import BadTemplate, FailedRendering, Variable
+from postroom_server.message.variable_types import VariableType
 
 LISTS = [{"a": list(range(300)), "t": "x" * 50} for _ in range(30)]
 LONG, NEARLY = "x" * 60_000, "x" * 59_999 + "y"
+# Few items, with much inside: some 40 KB as JSON.
+DEEP: list[Any] = [{f"k{n}": [n, {"a": 1}] for n in range(1500)}]
+SAME: list[Any] = copy.deepcopy(DEEP)
 GROWING = "{% assign s = 'xxxxxxxx' %}{% for i in (1..60) %}{% assign s = s | STEP %}{% endfor %}{{ s }}"
 LISTING = (
     "{% assign s = 'a,b,c,d' | split: ',' %}{% for i in (1..11) %}{% assign s = s | concat: s %}{% endfor %}"
@@ -188,3 +194,91 @@ def test_b2_ways_through_a_page_are_followed_only_so_far() -> None:
     source = "<a" + "{% if a %}b{% else %}c{% endif %}" * 40 + ">"
     (problem,) = LiquidTemplate(Content("s", source)).problems()
     assert "too many conditions" in str(problem)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{% assign u = b | uniq %}",
+        "{% assign u = w | uniq: 'z' %}",
+        "{% if b == c %}{% endif %}",
+        "{% if w != v %}{% endif %}",
+        "{% if w contains v[0] %}{% endif %}",
+        "{% case b %}{% when c %}{% endcase %}",
+        "{% assign u = w | where: 'z', c %}",
+        "{% assign u = w | reject: 'z', c %}",
+        "{% assign u = w | find: 'z', c %}",
+        "{% assign u = w | map: 'z' | uniq %}",
+    ],
+)
+def test_b2_what_is_nested_is_paid_for(step: str) -> None:
+    params = {"b": DEEP, "c": SAME, "w": [{"z": DEEP}], "v": [{"z": SAME}]}
+    known = [Variable(name, declared=True) for name in params]
+    template = LiquidTemplate(Content("s", None, "{% for i in (1..60) %}" + step + "{% endfor %}"), known)
+    with pytest.raises(FailedRendering, match="steps of work"):
+        template.check(params)
+    assert template.is_slow
+
+
+@pytest.mark.parametrize(
+    ("step", "params"),
+    [
+        ("{% assign u = l | sort: 'n' %}", {"l": [{"n": n} for n in range(3000)]}),
+        ("{% assign u = l | sort_natural %}", {"l": [str(n) for n in range(3000)]}),
+        ("{% assign u = l | concat: l %}", {"l": list(range(3000))}),
+        ("{% assign u = l | map: 'n' %}", {"l": [{"n": n} for n in range(3000)]}),
+        ("{{ s | replace: 'x', 'y' | size }}", {"s": LONG}),
+        ("{{ s | remove_last: t | size }}", {"s": LONG[:9000], "t": "xy" + LONG[:4000]}),
+        ("{{ s | url_encode | size }}", {"s": "&" * 9000}),
+        ("{{ s | append: s | size }}", {"s": LONG}),
+        ("{% if s contains t %}{% endif %}", {"s": LONG[:9000], "t": LONG[:4000] + "y" + LONG[:4000]}),
+        ("{% assign r = (1..9000) %}{% if r contains 'x' %}{% endif %}" * 8, {}),
+    ],
+)
+def test_b2_filters_and_searches_are_paid_for_by_what_they_do(step: str, params: dict[str, Any]) -> None:
+    known = [Variable(name, declared=True) for name in params]
+    template = LiquidTemplate(Content("s", None, "{% for i in (1..900) %}" + step + "{% endfor %}"), known)
+    with pytest.raises(FailedRendering, match="steps of work"):
+        template.check(params)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("{% assign u = w | sort: 'z' %}", "sorts by lists or objects"),
+        ("{% assign u = w | sort_natural: 'z' %}", "sorts by lists or objects"),
+        ("{% assign u = w | sort_natural %}", "sorts by lists or objects"),
+        ("{% assign u = w | map: w %}", "a list or an object"),
+        ("{% assign u = w | map: s %}", "the name of a field of more than 255 characters"),
+        ("{% if s contains w %}{% endif %}", "looks for a list or an object in a text"),
+    ],
+)
+def test_b2_lists_and_objects_are_neither_keys_nor_texts(source: str, problem: str) -> None:
+    params = {"w": [{"z": DEEP}, {"z": SAME}], "s": "x" * 256}
+    known = [Variable(name, declared=True) for name in params]
+    with pytest.raises(FailedRendering, match=problem):
+        LiquidTemplate(Content("s", None, source), known).check(params)
+
+
+def test_b2_the_pairs_of_an_object_are_paid_for() -> None:
+    known = [Variable("d", declared=True, type=VariableType.OBJECT)]
+    source = "{% for i in (1..900) %}{% for q in d limit: 1 %}{% endfor %}{% endfor %}"
+    with pytest.raises(FailedRendering, match="steps of work"):
+        LiquidTemplate(Content("s", None, source), known).check({"d": DEEP[0]})
+
+
+def test_comparing_a_list_with_nothing_costs_nothing_for_what_is_in_it() -> None:
+    template = LiquidTemplate(Content("s", None, "{% if b == empty or b == nil or b == 1 %}{% endif %}"))
+    assert template.check({"b": DEEP}) < 20
+
+
+def test_b2_rounding_to_far_digits_is_rounding_to_a_hundred() -> None:
+    assert LiquidTemplate(Content("s", None, "{{ 5 | round: -100000000 }}")).render({}).text == "0"
+
+
+def test_b2_an_address_of_many_values_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(links, "unsafe_scheme", lambda address: looked.append(address))
+    page = "<a href='{% for i in (1..50) %}{{ i }}{% endfor %}'>x</a><a href='{{ x }}'>y</a>"
+    LiquidTemplate(Content("s", page)).check({"x": "z"})
+    assert looked == ["".join(str(n) for n in range(1, 51)), "z"]

@@ -118,7 +118,7 @@ def test_texts_of_the_author_in_tags_are_texts() -> None:
 
 def test_newlines_become_breaks_and_nothing_else_becomes_markup() -> None:
     assert page("{{ x | newline_to_br }}").render({"x": "<a>\r\nb\n"}).html == "&lt;a&gt;<br />\nb<br />\n"
-    assert page("{{ x | newline_to_br | upcase }}").render({"x": "<"}).html == "&amp;LT;"
+    assert page("{{ x | newline_to_br | upcase }}").render({"x": "<a"}).html == "&lt;A"
 
 
 VALUES = st.recursive(
@@ -157,3 +157,17 @@ def test_b4_what_a_value_says_is_said_once(a: Any, b: Any) -> None:
     template = LiquidTemplate(Content("s", None, source))
     flat = [each for each in (a if isinstance(a, list) else [a]) if isinstance(each, str)]
     assert template.render({"a": flat}).text == "".join(flat)
+
+
+def test_line_breaks_are_made_in_html_alone() -> None:
+    shown = "{{ x | newline_to_br }}"
+    made = LiquidTemplate(Content(shown, f"<p>{shown}</p>", shown)).render({"x": "A & B"})
+    assert (made.subject, made.html, made.text) == ("A & B", "<p>A &amp; B</p>", "A & B")
+    text = LiquidTemplate(Content("s", f"<p>{shown}</p>", shown)).render({"x": "A & B\nC"})
+    assert (text.html, text.text) == ("<p>A &amp; B<br />\nC</p>", "A & B\nC")
+
+
+def test_what_comes_behind_line_breaks_sees_the_text() -> None:
+    shown = "{{ x | newline_to_br }}"
+    source = "{{ x | newline_to_br | strip_newlines }}{% capture y %}" + shown + "{% endcapture %}{{ y }}"
+    assert LiquidTemplate(Content("s", source, "t")).render({"x": "a\n<"}).html == "a&lt;a\n&lt;"

@@ -10,6 +10,7 @@ import pytest
 from postroom.v1 import email_service_pb2, template_pb2
 from postroom_server.mail.caller import Scope
 from postroom_server.refusals import Reason, Refusal
+from postroom_server.rpc import compiled_first
 from postroom_server.rpc.compiled_first import CompiledFirst
 from postroom_server.store.versions import NotCompiled
 from serving import ACME, Served, serving
@@ -99,3 +100,47 @@ async def test_it_is_not_tried_for_ever() -> None:
     outcomes = await first.each([0, 7, 8, 7], each)
     assert [isinstance(outcome, NotCompiled) for outcome in outcomes] == [False, True, True, True]
     assert nowhere.asked[4:] == [7, 8] * 4
+
+
+class Blocked:
+    """A store whose readers wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.go = asyncio.Event()
+
+    async def read(self, _unit: Any, _waiting: NotCompiled) -> None:
+        self.begun += 1
+        await self.go.wait()
+
+    def prepare(self, waiting: NotCompiled) -> None: ...
+
+
+async def test_b2_a_tenant_has_two_made_ready_at_a_time_even_when_its_callers_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compiled_first, "_PATIENCE", 0.01)
+    blocked: Any = Blocked()
+    one, another = CompiledFirst(blocked, blocked), CompiledFirst(blocked, blocked)
+    ready = False
+
+    async def accept() -> str:
+        if not ready:
+            raise NotCompiled(7)
+        return "accepted"
+
+    leaving = asyncio.create_task(one.one(accept))
+    staying = asyncio.create_task(another.one(accept))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    leaving.cancel()
+    with pytest.raises(Refusal, match="being made ready already") as caught:
+        await one.one(accept)
+    assert caught.value.reason is Reason.OVERLOADED
+    outcomes = await another.each([1], lambda items: asyncio.sleep(0, [NotCompiled(i) for i in items]))
+    assert [type(outcome) for outcome in outcomes] == [NotCompiled]
+    assert blocked.begun == 2
+    ready = True
+    blocked.go.set()
+    assert await staying == "accepted"
+    assert leaving.cancelled()

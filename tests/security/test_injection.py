@@ -266,11 +266,11 @@ async def test_b4_values_are_not_read_again(attack: Attack) -> None:
     assert read["Subject"] == "%b% secret"
 
 
-async def test_b5_missing_values_are_all_named(attack: Attack) -> None:
+async def test_b5_missing_and_unknown_values_are_all_named(attack: Attack) -> None:
     await attack.define("%a% %b%", "<p>%c%</p>")
     told = await attack.greet(b=None, d="unused")
     assert (told.reason, sorted(told.fields)) == (
-        "TEMPLATE_VARIABLE_INVALID", ["template.params.a", "template.params.b", "template.params.c"],
+        "TEMPLATE_VARIABLE_INVALID", [f"template.params.{name}" for name in "abcd"],
     )  # fmt: skip
 
 

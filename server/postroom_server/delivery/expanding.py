@@ -38,11 +38,11 @@ class Taken(Protocol):
 class Steps(Protocol):
     """What a look-up is made of; mail/audience_expansion.py has it.
 
-    `claim` and `take` are units of work, `look_up` is one that only reads, and says what step is to be taken;
-    `taken` follows its commit.
+    `claim`, never of an email that is in hand, and `take` are units of work; `look_up` is one that only
+    reads, and says what step is to be taken; `taken` follows its commit.
     """
 
-    def claim(self, busy_tenants: Iterable[int]) -> Claimed | None: ...
+    def claim(self, busy_tenants: Iterable[int], in_hand: Iterable[int]) -> Claimed | None: ...
     def look_up(self, claimed: Any) -> Any: ...
     def take(self, step: Any, *, gives_way: bool) -> Taken: ...
     def taken(self, taken: Any) -> None: ...
@@ -70,7 +70,6 @@ class Expanding:
         # First come, first served: whoever has had a page queues behind the others.
         self._pages = asyncio.Semaphore(settings.pages_at_once)
         self._in_hand: dict[int, asyncio.Task[None]] = {}
-        self._again: dict[int, Claimed] = {}  # claimed while in hand
         self._by_tenant: collections.Counter[int] = collections.Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._awake = asyncio.Event()
@@ -128,14 +127,10 @@ class Expanding:
         # Whoever sends to very many keeps half of the slots at most.
         most = max(1, self._settings.slots // 2)
         busy = [tenant_id for tenant_id, count in self._by_tenant.items() if count >= most]
-        claimed = await self._store.write(self._steps.claim, busy)
+        claimed = await self._store.write(self._steps.claim, busy, tuple(self._in_hand))
         if claimed is None:
             return False
-        if claimed.email_id in self._in_hand:
-            # It has given way and is about to end, or has taken longer than its claim: one by one.
-            self._again[claimed.email_id] = claimed
-        else:
-            self._begin(claimed)
+        self._begin(claimed)
         return True
 
     def _begin(self, claimed: Claimed) -> None:
@@ -149,9 +144,6 @@ class Expanding:
         self._by_tenant[claimed.tenant_id] -= 1
         if not self._by_tenant[claimed.tenant_id]:
             del self._by_tenant[claimed.tenant_id]
-        again = self._again.pop(claimed.email_id, None)
-        if again is not None and not self._stopping:
-            self._begin(again)
         self._awake.set()
 
     async def _expand(self, claimed: Claimed) -> None:

@@ -66,7 +66,8 @@ def hard_refusals(
 
 
 def _stopped(one: Leased, listed: Listed, batches: set[int]) -> set[int]:
-    is_batch = one.email.template_version_id in batches
+    # What an audience gets is sent to many, whatever it is made of.
+    is_batch = one.email.to_audience or one.email.template_version_id in batches
     return {
         recipient.id
         for recipient in one.open_recipients

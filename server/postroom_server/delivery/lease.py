@@ -249,4 +249,5 @@ def _email(row: tuple[Any, ...]) -> LeasedEmail:
         id=row[0], tenant_id=row[1], mailing=mailing, template_version_id=row[8], template_language=row[9],
         file_octets=int(row[16] or 0), has_files=row[16] is not None,
         test=bool(row[14]), is_code=bool(row[15]), ignore_suppression=bool(row[18]),
+        to_audience=bool(row[19]),
     )  # fmt: skip

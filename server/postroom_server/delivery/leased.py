@@ -24,6 +24,7 @@ class LeasedEmail:
     test: bool
     is_code: bool
     ignore_suppression: bool = False
+    to_audience: bool = False
     member: str | None = None  # JSON: what this copy shows of the member who gets it
 
 

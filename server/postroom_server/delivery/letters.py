@@ -13,7 +13,8 @@ from postroom_server.delivery.leased import Leased, LeasedEmail
 from postroom_server.delivery.unsubscribing import UnsubscribeLinks
 from postroom_server.message import entity
 from postroom_server.message.mailing import Copy, write
-from postroom_server.message.template import CompiledTemplate
+from postroom_server.message.template import CompiledTemplate, InvalidValue, MissingVariables
+from postroom_server.message.unsafe import UnsafeContent
 from postroom_server.smtp import Envelope, Reply, Transaction
 from postroom_server.store.codes import MASK, CodeMaker
 from postroom_server.store.known import Memory
@@ -24,6 +25,7 @@ from postroom_server.store.versions import CompiledVersion
 T = TypeVar("T")
 
 _KEPT_OCTETS = 8 << 20  # of one email's attachments; with more they are encoded for each copy
+_WHY_CHARACTERS = 512  # as many as are kept of a server's reply
 _LONG = 65_536  # characters; what is shorter is written within two milliseconds
 
 
@@ -156,9 +158,19 @@ class Letters:
         return files
 
 
+def why_unwritable(leased: Leased, error: Exception) -> str:
+    """Why a member's copy can never be written, as its recipient is told; empty where that is our own fault.
+
+    Members' values are not all tried before they come here: with LIQUID that would be to render them twice.
+    """
+    if leased.email.member is None or not isinstance(error, MissingVariables | InvalidValue | UnsafeContent):
+        return ""
+    return "".join(letter if letter.isprintable() else " " for letter in str(error))[:_WHY_CHARACTERS]
+
+
 def _is_long(email: LeasedEmail, template: CompiledTemplate | None) -> bool:
     if template is not None:
-        return template.is_slow or template.length > _LONG
+        return template.is_slow or template.length + len(email.member or "") > _LONG
     return len(email.mailing.html or "") + len(email.mailing.text or "") > _LONG
 
 

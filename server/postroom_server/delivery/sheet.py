@@ -108,6 +108,8 @@ class Sheet:
         self._refused_addresses += hard_refusals(leased, verdict, settlement.transaction, self._still_open)
         for one in verdict.settled:
             self._settle_recipient(settlement, one)
+        if verdict.why:
+            self._unasked += [{"id": one.recipient_id, "why": verdict.why} for one in verdict.settled]
         state = _STATES[verdict.next]
         waiting = [(id_, reply) for id_, reply in verdict.open if id_ in self._still_open]
         if verdict.next is not Next.DONE and cancel_requested:

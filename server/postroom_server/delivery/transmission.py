@@ -17,7 +17,7 @@ from postroom_server.delivery.breaker import Breaker, BreakerState
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.handover import Handover
 from postroom_server.delivery.lessons import Lessons
-from postroom_server.delivery.letters import Letters
+from postroom_server.delivery.letters import Letters, why_unwritable
 from postroom_server.delivery.line import PATIENCE, Job, Line, Rider, Slot
 from postroom_server.delivery.lines import Lines
 from postroom_server.delivery.metrics import DeliveryMetrics
@@ -27,6 +27,7 @@ from postroom_server.delivery.verdict import (
     judge,
     judge_abandoned,
     judge_local_error,
+    judge_unwritable,
     judge_without_server,
 )
 from postroom_server.refusals import Refusal
@@ -284,6 +285,9 @@ class Transmission:
         if isinstance(error, Refusal):
             log.warning("delivery_waits", delivery=job.leased.id, reason=error.reason.value)
             return judge_abandoned(job.leased, now + retry.FIRST_PAUSE)
+        if why := why_unwritable(job.leased, error):
+            log.debug("copy_refused", delivery=job.leased.id, email=job.leased.email.id)
+            return judge_unwritable(job.leased, why, now)
         # Ours, not the server's and not the recipient's: three times, then the mail is held.
         log.error("delivery_not_built", delivery=job.leased.id, email=job.leased.email.id, exc_info=error)
         return judge_local_error(job.leased, now=now, uniform=self._uniform)

@@ -111,6 +111,12 @@ def judge_abandoned(leased: Leased, run_at: Millis, why: str = "") -> Verdict:
     return Verdict(Outcome.ABANDONED, (), stay, Next.READY, run_at, why=why)
 
 
+def judge_unwritable(leased: Leased, why: str, now: Millis) -> Verdict:
+    """Ends every open recipient REFUSED: what the mail would show of them can never be written."""
+    ended = judge_without_server(leased, RecipientState.REFUSED, Outcome.LOCAL, now)
+    return dataclasses.replace(ended, why=why)
+
+
 def judge_without_server(leased: Leased, state: RecipientState, outcome: Outcome, now: Millis) -> Verdict:
     """Ends every open recipient without asking a server: expired, or accepted under a test token."""
     return Verdict(

@@ -220,7 +220,7 @@ class Acceptance:
                 continue
             plans.append(plan)
             if plan.template is not None and notices is None and self._usage is not None:
-                notices = self._usage.begin(caller, tenant_id, now)
+                notices = self._usage.begin(caller, tenant_id, now, known)
             rows = plan.rows
             outcomes.append(
                 Accepted(

@@ -90,10 +90,12 @@ def check_audience(audience: Audience) -> list[Violation]:
 
 def check_rights(caller: Caller, audience: Audience, tenant_id: int) -> None:
     """Raises SCOPE_MISSING or TENANT_FORBIDDEN when the caller may not send to so many. `tenant_id` sends."""
-    if audience.type is AudienceType.ALL and Scope.SEND_ALL not in caller.scopes:
+    # Of one tenant ALL and TENANT are the same people.
+    everybody = (AudienceType.ALL, AudienceType.TENANT)
+    if audience.type in everybody and Scope.SEND_ALL not in caller.scopes:
         raise Refusal(
             Reason.SCOPE_MISSING,
-            f"an audience of ALL needs a token with scope {Scope.SEND_ALL}",
+            f"an audience of {audience.type} needs a token with scope {Scope.SEND_ALL}",
             metadata={"scope": Scope.SEND_ALL.value},
         )
     if audience.type is not AudienceType.TENANT or Scope.PLATFORM in caller.scopes:

@@ -12,7 +12,8 @@ from postroom_server.clock import SECOND, Millis
 from postroom_server.store.models import Email, Expansion, Preparation, bound
 from postroom_server.store.statement import Statement, as_list, bind, is_postgresql
 
-# Longer than a page takes; each page renews it. Whoever dies leaves the look-up to the next after that.
+# Much longer than a page takes, which is short by the clock (audience_expansion.py); each page renews it.
+# Whoever dies leaves the look-up to the next after that.
 CLAIM: Millis = 10 * SECOND
 _TENANTS_A_TURN = 256
 _PREPARATION: Any = Preparation
@@ -29,18 +30,20 @@ WITH RECURSIVE turn(tenant_id) AS (
   SELECT tenant_id FROM turn WHERE tenant_id IS NOT NULL AND NOT tenant_id {busy} LIMIT {p}
 )"""
 _DUE = """SELECT x.email_id FROM expansion x
-  WHERE x.tenant_id = taken.tenant_id AND x.expand_time <= {p} ORDER BY x.expand_time, x.email_id LIMIT 1"""
+  WHERE x.tenant_id = taken.tenant_id AND x.expand_time <= {p} AND NOT x.email_id {in_hand}
+  ORDER BY x.expand_time, x.email_id LIMIT 1"""
+_IN_SQLITE, _IN_POSTGRESQL = "IN (SELECT value FROM json_each(?))", "= ANY(%s)"
 _RETURNING = "RETURNING expansion.email_id, expansion.tenant_id"
 CLAIM_SQLITE = (
     f"{_TURN} UPDATE expansion SET expand_time = {{p}} WHERE email_id = (SELECT e.email_id FROM taken"  # noqa: S608
     f" JOIN expansion e ON e.email_id = ({_DUE}) LIMIT 1) {_RETURNING}"
-).format(p="?", busy="IN (SELECT value FROM json_each(?))")
+).format(p="?", busy=_IN_SQLITE, in_hand=_IN_SQLITE)
 CLAIM_POSTGRESQL = (
     f"{_TURN}, due AS MATERIALIZED (SELECT d.email_id FROM taken CROSS JOIN LATERAL"  # noqa: S608 - as above
     f" ({_DUE} FOR UPDATE SKIP LOCKED) d LIMIT 1)"
     " UPDATE expansion SET expand_time = {p} FROM due WHERE expansion.email_id = due.email_id"
     f" {_RETURNING}"
-).format(p="%s", busy="= ANY(%s)")
+).format(p="%s", busy=_IN_POSTGRESQL, in_hand=_IN_POSTGRESQL)
 
 _RESUME = Statement(
     # No farther ahead than a claim, and neither scheduled nor waiting for files: then it is one.
@@ -71,12 +74,15 @@ class Claims:
     def __init__(self) -> None:
         self._after = -1
 
-    def take(self, busy_tenants: Iterable[int], now: Millis) -> Claimed | None:
-        """Claims a look-up that is due, of the next tenant that is not busy."""
-        busy = as_list(busy_tenants)
-        row = _take(self._after, busy, now)
+    def take(self, busy_tenants: Iterable[int], in_hand: Iterable[int], now: Millis) -> Claimed | None:
+        """Claims a look-up that is due, of the next tenant that is not busy.
+
+        None of the emails `in_hand`: whoever claims anew what it has already makes its own page void.
+        """
+        busy, held = as_list(busy_tenants), as_list(in_hand)
+        row = _take(self._after, busy, held, now)
         if row is None and self._after >= 0:
-            row = _take(-1, busy, now)
+            row = _take(-1, busy, held, now)
         self._after = -1 if row is None else row[1]
         return None if row is None else Claimed(*row)
 
@@ -85,11 +91,11 @@ class Claims:
         _RESUME.execute(now=now, claimed=now + CLAIM)
 
 
-def _take(after: int, busy: Any, now: Millis) -> tuple[int, int] | None:
+def _take(after: int, busy: Any, in_hand: Any, now: Millis) -> tuple[int, int] | None:
     connection = bound.connection()
     turn = (after, busy, _TENANTS_A_TURN)
     if is_postgresql():
-        rows = connection.execute(CLAIM_POSTGRESQL, (*turn, now, now + CLAIM)).fetchall()
+        rows = connection.execute(CLAIM_POSTGRESQL, (*turn, now, in_hand, now + CLAIM)).fetchall()
     else:
-        rows = connection.execute(CLAIM_SQLITE, (*turn, now + CLAIM, now)).fetchall()
+        rows = connection.execute(CLAIM_SQLITE, (*turn, now + CLAIM, now, in_hand)).fetchall()
     return rows[0] if rows else None

@@ -87,12 +87,17 @@ class Copies:
         return shown | {name: value for name, value in own.items() if names is None or name in names}
 
     def _problem(self, compiled: CompiledTemplate, params: Mapping[str, Any]) -> str:
-        """What keeps a copy from being written; empty: nothing."""
+        """What keeps a copy from being written, as far as it is cheap to tell; empty: nothing is known to.
+
+        What only rendering shows is left to the delivery, which refuses the recipient all the same.
+        """
         faults = compiled.faults(params)
         if faults.missing:
             return _told(f"{path} has no value" for path in faults.missing)
         if faults.invalid:
             return _told(f"{path} {problem}" for path, problem in faults.invalid.items())
+        if compiled.is_checked_by_rendering:
+            return ""
         try:
             compiled.check(params, self._system)
         except ValueError as error:  # unsafe content, or a value without text

@@ -22,7 +22,7 @@ from postroom_server.mail.admission import Admission
 from postroom_server.mail.audience_claims import CLAIM, Claimed, Claims
 from postroom_server.mail.audience_copies import Copies, FoundCopy
 from postroom_server.mail.audience_email import ExpandingEmail
-from postroom_server.mail.audience_members import PAGE, FoundMember, find_unknown, next_members
+from postroom_server.mail.audience_members import PAGE, Found, FoundMember, find_unknown, next_members
 from postroom_server.mail.audience_progress import open_extras
 from postroom_server.mail.audience_room import Room
 from postroom_server.mail.audience_rows import PageRows
@@ -34,7 +34,7 @@ from postroom_server.refusals import Reason, Refusal
 from postroom_server.store import expansions, history, outcome
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Memory
-from postroom_server.store.models import AudienceState, Expansion, Lane, TemplateKind
+from postroom_server.store.models import AudienceState, Expansion, Lane
 from postroom_server.store.statement import Statement, bind
 
 log = structlog.get_logger()
@@ -46,6 +46,12 @@ _NO_LEAVE: Millis = 5 * SECOND
 # A thread that computes gives the interpreter up after 5 ms, and the loop, which sends, would wait as long
 # whenever it has waited for the network. So it rests by itself, for as long as it takes to hand it over.
 _WORK_SECONDS, _REST_SECONDS = 0.002, 0.0001
+
+# As long as a page may take to be made, whatever its templates ask: what there is by then is stored. So every
+# page ends well within its claim, and a cancel is heard.
+PAGE_SECONDS = 2.0
+
+_MOST_TOLD = 4096  # waits, each of an email and for a reason
 
 Now = Callable[[], Millis]
 
@@ -125,6 +131,7 @@ class AudienceExpansion:
         due_now: Now,
         unsubscribe: UnsubscribeBase | None = None,
     ) -> None:
+        self._clock = clock
         self._mint = mint
         self._memory = memory
         self._admission = admission
@@ -134,10 +141,11 @@ class AudienceExpansion:
         self._urgency = Urgency(clock, limits)
         self._room = Room(clock)
         self._claims = Claims()
+        self._told: dict[tuple[int, str], None] = {}
 
-    def claim(self, busy_tenants: Iterable[int]) -> Claimed | None:
-        """Claims a look-up that is due, of the next tenant that is not busy."""
-        return self._claims.take(busy_tenants, self._due_now())
+    def claim(self, busy_tenants: Iterable[int], in_hand: Iterable[int] = ()) -> Claimed | None:
+        """Claims a look-up that is due, of the next tenant that is not busy, and not one that is in hand."""
+        return self._claims.take(busy_tenants, in_hand, self._due_now())
 
     def look_up(self, claimed: Claimed) -> Step | None:
         """Finds the next page of an audience and makes its copies. None: there is nothing left to look up."""
@@ -172,16 +180,18 @@ class AudienceExpansion:
             longest_values(version, self._unsubscribe) if version else {},
         )
         goes_ahead = functools.partial(self._urgency.admits, tenant.id, tenant.limits)
-        made = audience_rows.build(
+        made = self._made(copies, found.members)
+        if len(made) < len(found.members):
+            found = Found(found.members[: len(made)], made[-1].member.id, is_last=False)
+        rows = audience_rows.build(
             email,
-            _made(copies, found.members),
-            is_batch=version is not None and version.kind == TemplateKind.BATCH,
+            made,
             lane=lambda: Lane.URGENT if email.urgent and goes_ahead() else Lane.BULK,
             mint=self._mint,
             now=now,
         )
         unknown = find_unknown(audience, tenant.id).as_json() if found.is_last else None
-        return Page(email, made, len(found.members), found.cursor, unknown, found.is_last, now)
+        return Page(email, rows, len(found.members), found.cursor, unknown, found.is_last, now)
 
     def take(self, step: Step, *, gives_way: bool) -> Taken:
         """Takes the step that a look-up has found. `gives_way`: others have their turn now."""
@@ -189,7 +199,7 @@ class AudienceExpansion:
             case Page():
                 return self._write(step, gives_way=gives_way)
             case Waits():
-                log.debug("audience_waits", email=step.email.id, reason=step.reason)
+                self._tell(step)
                 _WAIT.execute(**step.email.as_read, time=step.time)
             case Over():
                 expansions.end(expansions.stop([step.email_id]), AudienceState.EXPIRED, self._due_now())
@@ -198,6 +208,30 @@ class AudienceExpansion:
     def taken(self, taken: Taken) -> None:
         """Notes what a step has added, once it is stored."""
         self._room.add(taken.tenant_id, taken.queued)
+
+    def _tell(self, step: Waits) -> None:
+        """Logs why a look-up waits, once: it looks again every second, for days if need be."""
+        told = (step.email.id, step.reason)
+        if told in self._told:
+            return
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told[told] = None
+        log.info("audience_waits", email=step.email.id, reason=step.reason)
+
+    def _made(self, copies: Copies, members: Sequence[FoundMember]) -> list[FoundCopy]:
+        """The copies of these members; of the first of them, one at least, where that takes long."""
+        made: list[FoundCopy] = []
+        ends = self._clock.monotonic() + PAGE_SECONDS
+        began = time.perf_counter()
+        for member in members:
+            made.append(copies.of(member))
+            if self._clock.monotonic() >= ends:
+                break
+            if time.perf_counter() - began > _WORK_SECONDS:
+                time.sleep(_REST_SECONDS)
+                began = time.perf_counter()
+        return made
 
     def _write(self, page: Page, *, gives_way: bool) -> Taken:
         """Stores a page whole, unless somebody else was there first."""
@@ -239,14 +273,3 @@ class AudienceExpansion:
     def resume(self) -> None:
         """Takes the claims of processes that are gone; to be called where there is no other process."""
         self._claims.resume(self._due_now())
-
-
-def _made(copies: Copies, members: Sequence[FoundMember]) -> list[FoundCopy]:
-    made: list[FoundCopy] = []
-    began = time.perf_counter()
-    for member in members:
-        made.append(copies.of(member))
-        if time.perf_counter() - began > _WORK_SECONDS:
-            time.sleep(_REST_SECONDS)
-            began = time.perf_counter()
-    return made

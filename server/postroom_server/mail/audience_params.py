@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from postroom_server.mail import unrendered
+from postroom_server.mail.checks import Checked
 from postroom_server.message.member import is_member_path, with_member
 from postroom_server.message.template import CompiledTemplate
 from postroom_server.message.unsafe import UnsafeContent
@@ -44,8 +46,25 @@ def check_params(
     for error in known.check(version, trials):
         # What is missing now is something deep in the member; each copy is checked for itself.
         if isinstance(error, UnsafeContent):
-            found.setdefault(_FIELD, Violation(_FIELD, str(error), Reason.UNSAFE_CONTENT))
+            for violation in unrendered.violations(_FIELD, error):
+                found.setdefault(_FIELD, violation)
     return list(found.values())
+
+
+def check_copied(checked: Checked, version: CompiledVersion) -> list[Violation]:
+    """Whether others may get a copy beside the members: they would read the first member's own."""
+    copied = {"cc": checked.cc, "bcc": checked.bcc}
+    if not any(copied.values()) or not any(map(_reads_members, version.variants.values())):
+        return []
+    return [
+        Violation(field, "the template shows members what is theirs; others get no copy of that")
+        for field, addresses in copied.items()
+        if addresses
+    ]
+
+
+def _reads_members(compiled: CompiledTemplate) -> bool:
+    return any(is_member_path(variable.name) and not variable.literal for variable in compiled.variables)
 
 
 def _check_variant(filled: Mapping[str, Any], compiled: CompiledTemplate) -> list[Violation]:

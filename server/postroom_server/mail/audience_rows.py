@@ -70,14 +70,14 @@ def build(
     email: ExpandingEmail,
     copies: Sequence[FoundCopy],
     *,
-    is_batch: bool,
     lane: Callable[[], Lane],
     mint: IdMint,
     now: Millis,
 ) -> PageRows:
     """Lays out the rows of these copies. Part of a unit that reads: the suppression list is asked.
 
-    Cc and Bcc travel with the first copy that can be written; its position is 0.
+    Whatever an audience gets is sent to many: who has unsubscribed is held back, too. Cc and Bcc travel with
+    the first copy that can be written; its position is 0.
     """
     kept, tenant_id, email_id = email.kept, email.tenant_id, email.id
     extras = () if email.extras_placed else (*((_CC, a) for a in kept.cc), *((_BCC, a) for a in kept.bcc))
@@ -106,7 +106,7 @@ def build(
             if problem is not None:
                 state = _REFUSED
                 rows.refused += 1
-            elif listed and suppressed.stops(listed.get((tenant_id, key_of(address))), is_batch=is_batch):
+            elif listed and suppressed.stops(listed.get((tenant_id, key_of(address))), is_batch=True):
                 state = _SUPPRESSED
                 rows.suppressed += 1
             else:

@@ -44,6 +44,7 @@ class Kind(enum.StrEnum):
     TYPE = "type"  # the call's value is not what the variable takes
     UNKNOWN = "unknown"  # the call has a parameter that is no variable
     LANGUAGE = "language"  # the call's language is not there
+    RENDERING = "rendering"  # whatever the values are, the template cannot go on
     CODE = "code"  # the call is for a verification code, and nothing would show it
 
 

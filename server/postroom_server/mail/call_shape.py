@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from postroom_server.message import percent
@@ -44,6 +44,13 @@ EXAMPLES: Mapping[str, Any] = {
     BOOLEAN: True,
     NULL: None,
 }
+
+# Others of the same forms: what goes wrong with all of these is not for their values.
+OTHER_EXAMPLES: Sequence[Mapping[str, Any]] = (
+    {**EXAMPLES, TEXT: "2026-06-01", INTEGER: 20.0, NUMBER: 2.25, BOOLEAN: False, INTEGER_TEXT: "20"},
+    {**EXAMPLES, TEXT: "https://example.com/?a=b, c; d|e - f", BOOLEAN_TEXT: "false"},
+)
+_OTHER_ELEMENTS = 20  # of what the lists have, in these
 
 MOST_NAMES = 256  # of a call, with those in its objects
 MOST_ELEMENTS = 64  # of a list that are looked at
@@ -150,7 +157,20 @@ def shape_of(params: Mapping[str, Any]) -> CallShape:
 
 def example_of(shape: CallShape) -> dict[str, Any]:
     """Parameters of this shape."""
-    return {name: _example(one) for name, one in shape.names.items()}
+    return {name: _example(one, EXAMPLES, 1) for name, one in shape.names.items()}
+
+
+def other_examples(shape: CallShape) -> list[dict[str, Any]]:
+    """Parameters of this shape with other values, and with more in their lists."""
+    return [
+        {name: _example(one, examples, _OTHER_ELEMENTS) for name, one in shape.names.items()}
+        for examples in OTHER_EXAMPLES
+    ]
+
+
+def is_whole(shape: CallShape) -> bool:
+    """Whether nothing was left out for its size."""
+    return not shape.partial and all(map(_is_whole, shape.names.values()))
 
 
 def key_text(shape: CallShape) -> str:
@@ -194,9 +214,19 @@ def _elements(value: list[Any] | tuple[Any, ...], room: _Room) -> Shape:
     return list(shapes.values())
 
 
-def _example(shape: Shape) -> Any:
+def _example(shape: Shape, examples: Mapping[str, Any], elements: int) -> Any:
     if isinstance(shape, dict):
-        return {name: _example(one) for name, one in shape.items()}
+        return {name: _example(one, examples, elements) for name, one in shape.items()}
     if isinstance(shape, list):
-        return [_example(one) for one in shape]
-    return {} if shape == OBJECT else EXAMPLES[shape]
+        # Those within lists are not made more, or they would be more than a template may be given.
+        found = [_example(one, examples, 1) for one in shape]
+        return found * (-(-elements // len(found)) if found else 1)
+    return {} if shape == OBJECT else examples[shape]
+
+
+def _is_whole(shape: Shape) -> bool:
+    if isinstance(shape, dict):
+        return all(map(_is_whole, shape.values()))
+    if isinstance(shape, list):
+        return len(shape) < MOST_SHAPES and all(map(_is_whole, shape))
+    return shape != OBJECT

@@ -47,7 +47,11 @@ _AT_REST = (DeliveryState.DONE, DeliveryState.CANCELLED, DeliveryState.READY)
 
 _VISIBLE = Statement(
     lambda: Email.select(
-        Email.expire_time, Email.verification, Email.ignore_suppression, Email.template_version_id
+        Email.expire_time,
+        Email.verification,
+        Email.ignore_suppression,
+        Email.template_version_id,
+        Email.audience.is_null(False),
     ).where((Email.id == bind("id")) & (Email.tenant_id == bind("tenant_id")) & Email.delete_time.is_null())
 )
 
@@ -144,7 +148,7 @@ class Retries:
         rows = _VISIBLE.rows(id=email_id, tenant_id=tenant_id)
         if not rows:
             raise no_such_email(email_id)
-        expire_time, is_code, ignores_list, version_id = rows[0]
+        expire_time, is_code, ignores_list, version_id, to_audience = rows[0]
         if is_code:
             raise _nothing_to_retry(email_id, "a verification mail is not sent again; send a new one")
         lanes = dict(_LOCK_RETRYABLE.rows(email_id=email_id))
@@ -153,7 +157,7 @@ class Retries:
             raise _nothing_to_retry(email_id, "no recipient of this email has failed for good")
         if not ignores_list:
             # The engine would hold them back at once, and then they could never be opened again.
-            failed = _not_listed(tenant_id, version_id, failed)
+            failed = _not_listed(tenant_id, version_id, failed, to_audience=bool(to_audience))
         if not failed:
             raise _nothing_to_retry(email_id, "whoever failed is on the suppression list; remove them first")
         fresh = {"now": now, "expire_time": max(expire_time, now + self._limits.lifetime)}
@@ -203,12 +207,12 @@ class Retries:
 
 
 def _not_listed(
-    tenant_id: int, version_id: int | None, failed: Sequence[tuple[Any, ...]]
+    tenant_id: int, version_id: int | None, failed: Sequence[tuple[Any, ...]], *, to_audience: bool
 ) -> list[tuple[Any, ...]]:
     """Those of these recipients that the suppression list does not stop."""
     listed = suppressed.find({(tenant_id, key(address)) for *_, address in failed})
-    is_batch = False
-    if SuppressionReason.UNSUBSCRIBED in listed.values() and version_id is not None:
+    is_batch = to_audience
+    if not is_batch and SuppressionReason.UNSUBSCRIBED in listed.values() and version_id is not None:
         is_batch = TemplateVersion.get_by_id(version_id).kind == TemplateKind.BATCH
     return [
         row

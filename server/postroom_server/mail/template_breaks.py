@@ -6,12 +6,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from postroom_server.mail.broken_call import Break, Circumstances, Fault, Kind, RememberedCall
-from postroom_server.mail.call_shape import example_of
+from postroom_server.mail.call_shape import example_of, is_whole, other_examples
 from postroom_server.message import code_text, language
+from postroom_server.message.mailing import SYSTEM_VALUES
 from postroom_server.message.member import is_member_path
-from postroom_server.message.template import CompiledTemplate
+from postroom_server.message.template import CompiledTemplate, FailedRendering, MissingVariables, TakesLong
 from postroom_server.refusals import Reason, Refusal, Violation
 
 _PATH_CHARACTERS = 100
@@ -21,6 +23,11 @@ _DESCRIPTION_CHARACTERS = 400
 # Of each list in the metadata: with the message it stays within what trailers hold (docs/adr/0003).
 _LIST_BYTES = 300
 _CODE = "000000"
+# Of trial renderings, in a unit that writes: some 25 milliseconds over all, and so many of one.
+STEPS = 10_000
+_STEPS_EACH = 2000
+_STEPS_OF_A_FAILURE = 100
+_CHARACTERS_OF_A_STEP = 1000  # that stand in the template and are only written
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,10 +44,12 @@ def breaks(current: Sendable, candidate: Sendable, calls: Iterable[RememberedCal
     What the current version refuses is not broken by another.
     """
     found: dict[Fault, list[str]] = {}
+    trials = _Trials(current, candidate)
     for call in calls:
         if any(faults(current, call)):
             continue
-        for fault in dict.fromkeys([*faults(candidate, call), *_lost_language(current, candidate, call)]):
+        wrong = list(faults(candidate, call)) or trials.faults(call)
+        for fault in dict.fromkeys([*wrong, *_lost_language(current, candidate, call)]):
             found.setdefault(fault, []).append(call.digest)
     return found
 
@@ -71,6 +80,63 @@ def faults(version: Sendable, call: RememberedCall) -> Iterator[Fault]:
         for path, problem in one.invalid.items():
             if not (is_audience and is_member_path(path)):
                 yield Fault(Kind.TYPE, _general(path), problem)
+
+
+class _Trials:
+    """Renders calls by two versions, for what nobody knows before: the other never can, with any values."""
+
+    def __init__(self, current: Sendable, candidate: Sendable) -> None:
+        self._current = current
+        self._candidate = candidate
+        self._left = STEPS
+
+    def faults(self, call: RememberedCall) -> list[Fault]:
+        """None where it takes too long to find out."""
+        circumstances = Circumstances(call.circumstances)
+        # What members have is not known, nor what was too large to be kept.
+        if Circumstances.AUDIENCE in circumstances or not is_whole(call.shape):
+            return []
+        tag = _choose(self._candidate, call.language)
+        variant = self._candidate.variants[tag]
+        before = self._current.variants[_choose(self._current, call.language)]
+        first: ValueError | None = None
+        works_today = False
+        for params in (example_of(call.shape), *other_examples(call.shape)):
+            if Circumstances.CODE in circumstances:
+                params[code_text.NAME] = _CODE
+            error = self._try(variant, params)
+            if error is None or isinstance(error, TakesLong):
+                return []
+            works_today = works_today or self._works(before, params)
+            first = first or error
+        return _failure(tag, first) if works_today and first is not None else []
+
+    def _works(self, variant: CompiledTemplate, params: Mapping[str, Any]) -> bool:
+        error = self._try(variant, params)
+        # It may be that it takes long: such calls were accepted.
+        return error is None or isinstance(error, TakesLong)
+
+    def _try(self, variant: CompiledTemplate, params: Mapping[str, Any]) -> ValueError | None:
+        if self._left <= 0:
+            return TakesLong("", "there are no steps left")
+        steps = min(self._left, _STEPS_EACH)
+        self._left -= 1 + variant.length // _CHARACTERS_OF_A_STEP
+        try:
+            self._left -= variant.check(params, SYSTEM_VALUES, steps=steps)
+        except (FailedRendering, MissingVariables) as error:
+            # How many it took is not told.
+            self._left -= steps if isinstance(error, TakesLong) else _STEPS_OF_A_FAILURE
+            return error
+        except ValueError:
+            # A value that is not safe, or is not of its type: other values are.
+            self._left -= _STEPS_OF_A_FAILURE
+        return None
+
+
+def _failure(tag: str, error: ValueError) -> list[Fault]:
+    if isinstance(error, MissingVariables):
+        return [Fault(Kind.MISSING, _general(name), "has no value") for name in error.names]
+    return [Fault(Kind.RENDERING, tag, f"cannot be rendered: {error}")]
 
 
 def _choose(version: Sendable, wanted: str) -> str:
@@ -116,7 +182,7 @@ def refusal_of(found: Sequence[Break], *, invoke_name: str, version: int, days: 
 
 def _field(fault: Fault) -> str:
     """Where the callers' own requests would be refused."""
-    fields = {Kind.LANGUAGE: "language", Kind.CODE: "verification"}
+    fields = {Kind.LANGUAGE: "language", Kind.CODE: "verification", Kind.RENDERING: "template"}
     return fields.get(fault.kind) or f"template.params.{fault.name}"
 
 
@@ -128,7 +194,7 @@ def summary(found: Sequence[Break]) -> dict[str, list[str]]:
     for one in found:
         kind, name, _ = one.fault
         told[kind][name] = None
-        if kind is not Kind.LANGUAGE:
+        if kind not in (Kind.LANGUAGE, Kind.RENDERING):
             told["variables"][name] = None
         for caller in one.callers:
             told["tokens"][caller.token] = None

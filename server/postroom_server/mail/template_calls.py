@@ -16,7 +16,7 @@ from postroom_server.mail.template_usage import MOST_LABELS, Labels, Noticed
 from postroom_server.store.models import TemplateCall, TemplateCaller, TemplateVersion
 from postroom_server.store.statement import Statement, as_list, bind, insert, one_of
 
-MOST_SHAPES = 200  # of one template that are compared, the latest
+MOST_SHAPES = 200  # of one template that are compared: the latest of each token, by turns
 MOST_CALLERS = 20  # of one shape that are told, the latest
 _AT_ONCE = 500
 
@@ -93,19 +93,33 @@ def _store_caller(who: tuple[int, str, int], one: Noticed, found: list[Labels]) 
 
 
 def find_calls(template_id: int, since: Millis) -> list[RememberedCall]:
-    """The latest calls of a template since that day began, at most MOST_SHAPES."""
-    rows = (
-        TemplateCall.select()
-        .where((TemplateCall.template_id == template_id) & (TemplateCall.seen_time >= _day_of(since)))
-        .order_by(TemplateCall.seen_time.desc(), TemplateCall.digest)
-        .limit(MOST_SHAPES)
-    )
+    """Calls of a template since that day began, at most MOST_SHAPES: the latest of each token come first."""
+    rows = _by_turns(template_id, _day_of(since)).limit(MOST_SHAPES)
     return [
         RememberedCall(
             row.digest, row.language, row.circumstances, CallShape(json.loads(row.shape), bool(row.partial))
         )
         for row in rows
     ]
+
+
+def _by_turns(template_id: int, since: Millis) -> Any:
+    """The latest shape of each token, then the second of each, and so on: nobody's noise displaces others."""
+    of_this = (TemplateCaller.template_id == template_id) & (TemplateCaller.seen_time >= since)
+    place = peewee.fn.ROW_NUMBER().over(
+        partition_by=[TemplateCaller.token_id],
+        order_by=[TemplateCaller.seen_time.desc(), TemplateCaller.digest],
+    )
+    placed = TemplateCaller.select(TemplateCaller.digest, place.alias("place")).where(of_this)
+    turns = peewee.Select(
+        [placed], [placed.c.digest.alias("digest"), peewee.fn.MIN(placed.c.place).alias("turn")]
+    ).group_by(placed.c.digest)
+    return (
+        TemplateCall.select()
+        .join(turns, on=(turns.c.digest == TemplateCall.digest))
+        .where((TemplateCall.template_id == template_id) & (TemplateCall.seen_time >= since))
+        .order_by(turns.c.turn, TemplateCall.seen_time.desc(), TemplateCall.digest)
+    )
 
 
 def find_callers(
@@ -158,8 +172,7 @@ def crowded_templates() -> list[int]:
 def trim_calls(template_id: int) -> None:
     """Forgets the oldest of what is too much of one template. A unit of work."""
     of_this = TemplateCall.template_id == template_id
-    latest = TemplateCall.seen_time.desc(), TemplateCall.digest
-    kept = TemplateCall.select(TemplateCall.digest).where(of_this).order_by(*latest).limit(MOST_SHAPES)
+    kept = [row.digest for row in _by_turns(template_id, 0).limit(MOST_SHAPES)]
     TemplateCall.delete().where(of_this & TemplateCall.digest.not_in(kept)).execute()
     of_this = TemplateCaller.template_id == template_id
     left = TemplateCall.select(TemplateCall.digest).where(TemplateCall.template_id == template_id)

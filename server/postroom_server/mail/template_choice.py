@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from postroom_server.clock import Millis
-from postroom_server.mail import audience_params
+from postroom_server.mail import audience_params, unrendered
 from postroom_server.mail.checks import Checked
 from postroom_server.mail.draft import TemplateBody
 from postroom_server.message import code_text, language
 from postroom_server.message.mailing import SYSTEM_VALUES, system_values
-from postroom_server.message.template import CompiledTemplate, FailedRendering, MissingVariables
-from postroom_server.message.unsafe import UnsafeContent
+from postroom_server.message.template import CompiledTemplate
 from postroom_server.message.unsubscribe import UnsubscribeBase
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
 from postroom_server.store.facts import TemplateFacts
@@ -80,7 +79,8 @@ def choose_template(
     if checked.draft.has_audience:
         # Each member reads their own language, so that any of them may be wanted.
         system = longest_values(version, unsubscribe)
-        found = audience_params.check_params(body.params, version, system, known)
+        found = audience_params.check_copied(checked, version)
+        found += audience_params.check_params(body.params, version, system, known)
         told = {violation.field for violation in found}
         unknown = _unknown(_FIELD, body, body.params, tuple(version.variants.values()))
         refuse_all([*found, *(violation for violation in unknown if violation.field not in told)])
@@ -145,25 +145,8 @@ def _check_values(
     # What the recipient will see is checked, not only what the template says (security.md A3, B3).
     trials = [Trial(tag, params, system) for params in sets.values()]
     for field, error in zip(sets, known.check(version, trials), strict=True):
-        found.extend(_violations(field, error))
+        found.extend(unrendered.violations(field, error))
     refuse_all(found)
-
-
-def _violations(field: str, error: ValueError | None) -> Iterator[Violation]:
-    """What keeps a template from being rendered, as a request is told it."""
-    match error:
-        case None:
-            return
-        case MissingVariables():
-            # Asked for by the template as it went: a place that no path names.
-            for name in error.names:
-                yield Violation(f"{field}.{name}", "has no value", Reason.TEMPLATE_VARIABLE_INVALID)
-        case FailedRendering():
-            yield Violation(field, str(error), Reason.TEMPLATE_VARIABLE_INVALID)
-        case UnsafeContent():
-            yield Violation(field, str(error), Reason.UNSAFE_CONTENT)
-        case _:
-            yield Violation(field, str(error), Reason.TEMPLATE_VARIABLE_INVALID)
 
 
 def _unknown(

@@ -297,7 +297,7 @@ def _check_placement(content: ContentForm, compiled: Iterable[CompiledTemplate],
     if content.syntax is not Syntax.PERCENT:
         for i, one in enumerate(compiled):
             for problem in one.problems():
-                found.add(f"content.variants[{i}].html", str(problem), _INVALID)
+                found.add(f"content.variants[{i}].{problem.field}", str(problem), _INVALID)
         return
     # What is discovered in one language is a variable in all.
     active = [variable for variable in content.variables if not variable.literal]

@@ -67,6 +67,11 @@ class PercentTemplate:
         parts = (self._parts.subject, self._parts.html, self._parts.text)
         return sum(len(part.keys) for part in parts if part is not None)
 
+    @property
+    def is_checked_by_rendering(self) -> bool:
+        """Whether `check` takes as long as `render` does: it looks at the places of the values only."""
+        return False
+
     def shows(self, name: str, *, own_subject: bool = True) -> bool:
         """Whether readers see the value of `name`, whatever they read: the page, or the text, or the subject.
 

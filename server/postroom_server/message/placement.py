@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 
 from postroom_server.message import markup, percent
-from postroom_server.message.links import URL_ATTRIBUTES, is_settled, unsafe_scheme
+from postroom_server.message.links import URL_ATTRIBUTES, is_settled, refuses_values, unsafe_scheme
 from postroom_server.message.markup import Attribute, Kind, Token
 
 _OPENING = re.compile(r"<[/!?]?-?\Z")
@@ -19,11 +19,12 @@ _OPENING = re.compile(r"<[/!?]?-?\Z")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
-    """A variable in a place where its value could not be held. `line` counts from 1."""
+    """A variable in a place where its value could not be held. `line` counts from 1, in the part `field`."""
 
     name: str
     line: int
     description: str
+    field: str = "html"
 
     def __str__(self) -> str:
         return f"%{self.name}% in line {self.line} {self.description}"
@@ -63,18 +64,21 @@ def _problem(html: str, token: Token, start: int, end: int, *, is_raw: bool) -> 
         return "stands where the name of a tag begins" if _OPENING.search(before) else None
     for attribute in token.attributes:
         if attribute.start <= start and end <= attribute.end:
-            return _problem_in_value(html, attribute, start, is_raw=is_raw)
+            return _problem_in_value(html, token.name, attribute, start, is_raw=is_raw)
     return "stands in the name of a tag or an attribute"
 
 
-def _problem_in_value(html: str, attribute: Attribute, start: int, *, is_raw: bool) -> str | None:
+def _problem_in_value(
+    html: str, element: str, attribute: Attribute, start: int, *, is_raw: bool
+) -> str | None:
     if not attribute.quote:
         return f"stands in the attribute {attribute.name} without quotes"
-    if attribute.name.startswith("on") or attribute.name == "srcdoc":
+    written = html[attribute.start : start]
+    is_code = attribute.name.startswith("on") or attribute.name == "srcdoc"
+    if is_code or refuses_values(element, attribute.name, written):
         return f"stands in the attribute {attribute.name}"
     if is_raw:
         return f"is raw and stands in the attribute {attribute.name}"
-    written = html[attribute.start : start]
     if attribute.name in URL_ATTRIBUTES and not is_settled(written):
         scheme = unsafe_scheme(written)
         if scheme:

@@ -42,6 +42,10 @@ class CompiledTemplate(Protocol):
     def is_slow(self) -> bool:
         """Whether it takes so long that it should not be rendered where others wait, however short it is."""
 
+    @property
+    def is_checked_by_rendering(self) -> bool:
+        """Whether `check` takes as long as `render` does."""
+
     def shows(self, name: str, *, own_subject: bool = True) -> bool:
         """Whether readers see the value of `name`, whatever they read."""
 

@@ -74,10 +74,12 @@ def by_id(rows: Rows, id_column: peewee.Field, *, descending: bool, after: Any =
 
     PostgreSQL, asked for `tenant_id = 7 ORDER BY id LIMIT 50`, likes to walk the primary key until it has met
     50 rows of the tenant, which for one that has been silent lately are millions. It cannot when the same is
-    said as a range of the index and in the order of the index.
+    said as a range of the index and in the order of the index. With more columns than one pinned that would
+    be worse: such a range ends for PostgreSQL only where its first column does, so that it reads on to the
+    end of the tenant. Then the values are few enough for it to see by itself which index serves.
     """
     query = rows.model.select(id_column)
-    if not is_postgresql():
+    if not is_postgresql() or len(rows.pinned) > 1:
         query = query.where(*rows.all_conditions()).order_by(_directed(id_column, descending))
         if after is not None:
             query = query.where(id_column < after if descending else id_column > after)

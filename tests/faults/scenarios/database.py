@@ -39,7 +39,7 @@ async def restarted(
                 await asyncio.to_thread(_crash if crash else PostgresqlServer.stop, server)
                 await wait_for(lambda refused=refused: len(ledger.refusals) > refused)
                 await asyncio.sleep(pause)
-                await start_again(server)
+                await asyncio.to_thread(server.start, fsync=True)
                 await ledger.until_handed(ledger.handed + 20)
         found = await balance(ledger)
         assert process.is_running
@@ -136,18 +136,6 @@ def _crash(server: PostgresqlServer) -> None:
     postmaster = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGQUIT)
     server.stop()  # it waits for the end
-
-
-async def start_again(server: PostgresqlServer) -> None:
-    """Seldom, on a busy machine, PostgreSQL exits when it is started right after a stop; then once more."""
-    for pause in (1.0, 3.0):
-        try:
-            await asyncio.to_thread(server.start, fsync=True)
-        except psycopg.OperationalError:
-            await asyncio.sleep(pause)
-        else:
-            return
-    await asyncio.to_thread(server.start, fsync=True)
 
 
 def _noted_twice(database: str) -> int:

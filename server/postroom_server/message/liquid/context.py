@@ -35,7 +35,7 @@ class Context(RenderContext):
 
     def get(self, path: list[object], *, token: Any, default: object = None) -> object:  # noqa: ARG002
         """The value at a path: of fields, items, and `size`, `first` and `last` (security.md B1)."""
-        self.work.spend(1)
+        self.work.spend(1 + len(path) // 4)
         names = iter(path)
         root = next(names)
         try:

@@ -46,8 +46,10 @@ class Compared(Expression):
 
     def evaluate(self, context: Any) -> object:
         left, right = self.left.evaluate(context), self.right.evaluate(context)
-        context.work.spend_on(left)
-        context.work.spend_on(right)
+        if self.operator is ContainsExpression:
+            _pay_for_search(context.work, left, right)
+        else:
+            context.work.spend_on_equality(left, right)
         if self.operator in (EqExpression, NeExpression):
             nothing = isinstance(left, Undefined) or isinstance(right, Undefined)
             if nothing and (isinstance(left, (Blank, Empty)) or isinstance(right, (Blank, Empty))):
@@ -58,6 +60,17 @@ class Compared(Expression):
 
     def children(self) -> list[Expression]:
         return [self.left, self.right]
+
+
+def _pay_for_search(work: Any, left: object, right: object) -> None:
+    if isinstance(left, str):
+        if isinstance(right, (list, tuple, dict, range)):
+            raise RenderProblem("looks for a list or an object in a text")
+        work.spend_on_search(left, str(right) if isinstance(right, str) else "")
+    elif isinstance(left, (list, tuple)):
+        work.spend(1 + len(left) * work.cost(right))
+    else:
+        work.spend(work.cost(right) + (work.cost(left) if isinstance(left, range) else 0))
 
 
 class AnyOf(Expression):
@@ -75,13 +88,30 @@ class AnyOf(Expression):
         return [self._equals(left, each.evaluate(context), context) for each in self.expressions]
 
     def _equals(self, left: object, right: object, context: Any) -> bool:
-        context.work.spend_on(left)
-        context.work.spend_on(right)
+        context.work.spend_on_equality(left, right)
         known = EqExpression(self.token, _Known(self.token, left), _Known(self.token, right))
         return bool(known.evaluate(context))
 
     def children(self) -> list[Expression]:
         return self.expressions
+
+
+class CountedAnd(LogicalAndExpression):
+    """`and`, which counts: literals on its sides do not."""
+
+    __slots__ = ()
+
+    def evaluate(self, context: Any) -> object:
+        context.work.spend(1)
+        return super().evaluate(context)
+
+
+class CountedOr(LogicalOrExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: Any) -> object:
+        context.work.spend(1)
+        return super().evaluate(context)
 
 
 class _Known(Expression):
@@ -127,6 +157,7 @@ class CountedLoop(LoopExpression):
     def _to_iter(self, obj: object, context: Any) -> Any:
         if isinstance(obj, dict):
             # Pairs as lists, so that `pair[0]` and `pair[1]` are plain data.
+            context.work.spend(len(obj) // 8)
             obj = [[name, value] for name, value in obj.items()]
         items, length = super()._to_iter(obj, context)
         context.work.spend(1 + length // 64)
@@ -152,7 +183,8 @@ def guarded(expression: Any) -> Any:
     if isinstance(expression, BooleanExpression):
         expression.expression = guarded(expression.expression)
     elif isinstance(expression, LOGICAL):
-        expression.left, expression.right = guarded(expression.left), guarded(expression.right)
+        counted = CountedAnd if isinstance(expression, LogicalAndExpression) else CountedOr
+        return counted(expression.token, guarded(expression.left), guarded(expression.right))
     elif isinstance(expression, LogicalNotExpression):
         expression.right = guarded(expression.right)
     elif isinstance(expression, FilteredExpression):

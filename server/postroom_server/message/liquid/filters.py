@@ -19,12 +19,18 @@ from liquid.builtin.filters import math as numbers
 from liquid.undefined import Undefined
 
 from postroom_server.message.liquid import dates
-from postroom_server.message.liquid.limits import MAX_INTEGER_BITS, MAX_LIST, MAX_TEXT
+from postroom_server.message.liquid.limits import (
+    MAX_INTEGER_BITS,
+    MAX_LIST,
+    MAX_PATH_CHARACTERS,
+    MAX_TEXT,
+)
 from postroom_server.message.liquid.undefined import Absent
 from postroom_server.message.liquid.work import NoValue, RenderProblem, Work
-from postroom_server.message.liquid.written import Raw, number_of, plain_number, text_of_value
+from postroom_server.message.liquid.written import Broken, number_of, plain_number, text_of_value
 from postroom_server.message.variable_types import VariableType
 
+_CHARACTERS_A_STEP = 256
 _Function = Callable[..., Any]
 
 
@@ -58,7 +64,7 @@ def _text(work: Work, value: object) -> str:
         text = text_of_value(value)
     except ValueError as error:
         raise RenderProblem(f"takes a text where there is a value that {error}") from None
-    work.spend_on(text)
+    work.spend(1 + len(text) // _CHARACTERS_A_STEP)
     return text
 
 
@@ -88,7 +94,7 @@ def _items(work: Work, value: object) -> list[Any]:
         raise RenderProblem(f"takes a list where there is {_shown(value)}")
     items: list[Any] = []
     _flatten(value, items, 5)
-    work.spend_on(items)
+    work.spend_on_items(items)
     return items
 
 
@@ -106,8 +112,14 @@ def _shown(value: object) -> str:
     return f"{value[:40]!r}" if isinstance(value, str) else f"a value of type {type(value).__name__}"
 
 
+def _made(work: Work, value: Any) -> Any:
+    """What a filter made, if it is not too much; a text may be longer than all that it was made of."""
+    if isinstance(value, str):
+        work.spend(len(value) // _CHARACTERS_A_STEP)
+    return _checked(value)
+
+
 def _checked(value: Any) -> Any:
-    """What a filter made, if it is not too much."""
     if isinstance(value, str):
         if len(value) > MAX_TEXT:
             raise RenderProblem(f"makes a text of more than {MAX_TEXT} characters")
@@ -122,11 +134,18 @@ def _checked(value: Any) -> Any:
     return value
 
 
-def _of_text(function: _Function, arguments: int = 0, least: int | None = None) -> Filter:
-    """A filter of a text whose arguments are texts."""
+def _of_text(
+    function: _Function, arguments: int = 0, least: int | None = None, *, seeks: bool = False, weight: int = 1
+) -> Filter:
+    """A filter of a text whose arguments are texts. It `seeks` the first of them; `weight` is how many times
+    it looks at its text."""
 
     def apply(work: Work, value: object, *given: object) -> Any:
-        return _checked(function(_text(work, value), *(_text(work, argument) for argument in given)))
+        text, told = _text(work, value), [_text(work, argument) for argument in given]
+        work.spend((weight - 1) * (len(text) // _CHARACTERS_A_STEP))
+        if seeks:
+            work.spend_on_search(text, told[0])
+        return _made(work, function(text, *told))
 
     return Filter(apply, arguments if least is None else least, arguments)
 
@@ -142,33 +161,85 @@ def _of_number(function: _Function, arguments: int = 0, least: int | None = None
 
 
 def _of_list(function: _Function, arguments: int = 0, *, keeps: str | None = "", **more: Any) -> Filter:
+    """A filter of a list. Its first argument names a field, its second is what that is compared with."""
+    pay = more.pop("pay", None)
+
     def apply(work: Work, value: object, *given: object) -> Any:
         items = _items(work, value)
+        told = [_key(work, each) if at == 0 else _plain(each) for at, each in enumerate(given)]
+        if len(told) > 1:
+            work.spend(len(items) * work.cost(told[1]))
+        if pay is not None:
+            pay(work, items, *told)
         try:
-            return _checked(function(items, *(_plain(work, argument) for argument in given)))
+            return _checked(function(items, *told))
         except ArithmeticError:
             raise RenderProblem("takes numbers where there is something else") from None
 
     return Filter(apply, more.pop("least", arguments), arguments, hint=VariableType.LIST, keeps=keeps, **more)
 
 
-def _plain(work: Work, value: object) -> object:
+def _plain(value: object) -> object:
     if isinstance(value, Undefined):
         raise NoValue(value.name)
-    work.spend_on(value)
     return value
+
+
+def _key(work: Work, value: object) -> object:
+    """The name of a field, or the number of an item. python-liquid would spell out whatever it is given."""
+    if isinstance(value, Absent) or not isinstance(value, (str, list, tuple, dict, range)):
+        return _plain(value)
+    name = _text(work, value)
+    if len(name) > MAX_PATH_CHARACTERS:
+        raise RenderProblem(f"takes the name of a field of more than {MAX_PATH_CHARACTERS} characters")
+    return name
+
+
+def _pay_for_sorting(work: Work, items: list[Any], key: object = None) -> None:
+    """Pays for comparing each item with some others. Only numbers and texts have an order."""
+    kept = 0
+    for item in items:
+        told = item.get(str(key)) if key and isinstance(item, dict) else item
+        if isinstance(told, (list, tuple, dict, range)):
+            raise RenderProblem("sorts by lists or objects")
+        kept += work.cost(told)
+    work.spend(kept * len(items).bit_length() // 4)
+
+
+def _concat(work: Work, value: object, other: object) -> Any:
+    items, more = _items(work, value), _plain(other)
+    if isinstance(more, (list, tuple)):
+        work.spend_on_items(more)
+    return _checked(array.concat(items, more))
 
 
 def _replace(work: Work, value: object, seek: object, put: object = "") -> str:
     text, sought, placed = _text(work, value), _text(work, seek), _text(work, put)
+    work.spend_on_search(text, sought)
     # Looked at before it is made: a long text in many places would fill the memory first.
     if len(text) + text.count(sought) * (len(placed) - len(sought)) > MAX_TEXT:
         raise RenderProblem(f"makes a text of more than {MAX_TEXT} characters")
-    return text.replace(sought, placed)
+    made: str = _made(work, text.replace(sought, placed))
+    return made
+
+
+def _remove_last(text: str, sought: str) -> str:
+    return _replace_last(text, sought, "")
+
+
+def _replace_last(text: str, sought: str, placed: str) -> str:
+    """Searched from its end by a search from the beginning: the other takes the product of both lengths."""
+    if not sought:
+        return text + placed
+    behind = text[::-1].find(sought[::-1])
+    before = len(text) - behind - len(sought)
+    # python-liquid leaves alone what begins with the only one.
+    return text if behind < 0 or not before else text[:before] + placed + text[before + len(sought) :]
 
 
 def _split(work: Work, value: object, separator: object) -> list[str]:
     text, sought = _text(work, value), _text(work, separator)
+    work.spend_on_search(text, sought)
     if (text.count(sought) if sought else len(text)) > MAX_LIST:
         raise RenderProblem(f"makes a list of more than {MAX_LIST} items")
     parts: list[str] = _checked(string.split(text, sought))
@@ -181,12 +252,15 @@ def _join(work: Work, value: object, separator: object = " ") -> str:
     texts = [_text(work, item) for item in _items(work, value)]
     if sum(map(len, texts)) + len(between) * len(texts) > MAX_TEXT:
         raise RenderProblem(f"makes a text of more than {MAX_TEXT} characters")
-    return between.join(texts)
+    made: str = _made(work, between.join(texts))
+    return made
 
 
 def _truncate(function: _Function) -> _Function:
     def apply(work: Work, value: object, most: object = None, end: object = "...") -> Any:
         text, ending = _text(work, value), _text(work, end)
+        # Cut into words, of which there may be as many as half the characters.
+        work.spend(3 * (len(text) // _CHARACTERS_A_STEP))
         if most is None:
             return _checked(function(text, end=ending))
         return _checked(function(text, _whole(work, most), ending))
@@ -207,7 +281,7 @@ def _whole(work: Work, value: object) -> int:
 
 
 def _round(work: Work, value: object, digits: object = 0) -> Any:
-    return _checked(numbers.round_(_number(work, value), min(_whole(work, digits), 100)))
+    return _checked(numbers.round_(_number(work, value), max(min(_whole(work, digits), 100), -100)))
 
 
 def _size(work: Work, value: object) -> int:
@@ -244,6 +318,8 @@ def _uniq(work: Work, value: object, key: object = None) -> list[Any]:
     kept: dict[str, Any] = {}
     for item in _items(work, value):
         told = item.get(name) if name is not None and isinstance(item, dict) else item
+        # What is inside of it is written out.
+        work.spend(2 * work.cost(told))
         kept.setdefault(_identity(told), item)
     return list(kept.values())
 
@@ -251,6 +327,8 @@ def _uniq(work: Work, value: object, key: object = None) -> list[Any]:
 def _identity(value: object) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return repr(float(value)) if value == float(value) else repr(int(value))
+    if isinstance(value, str):
+        return f'"{value}'
     return json.dumps(value, sort_keys=True, default=str)
 
 
@@ -266,17 +344,19 @@ def _default(work: Work, value: object, other: object = "", *, allow_false: obje
 def _date(work: Work, value: object, pattern: object, offset: object = None) -> str:
     if isinstance(value, Absent):
         return ""
-    text = _text(work, value)
+    text, form = _text(work, value), _text(work, pattern)
+    work.spend(min(len(form), dates.MAX_FORMAT) // 2)
     try:
-        return dates.write(text, _text(work, pattern), None if offset is None else _text(work, offset))
+        return dates.write(text, form, None if offset is None else _text(work, offset))
     except ValueError as error:
         raise RenderProblem(f"takes a time, and {text[:40]!r} {error}") from None
 
 
 def _newline_to_br(work: Work, value: object) -> str:
-    text = html.escape(_text(work, value)).replace("\r\n", "\n")
+    text = _text(work, value)
     # Whole by itself, and all that came from the value is escaped in it.
-    return Raw(_checked(text.replace("\n", "<br />\n")))
+    broken = html.escape(text).replace("\r\n", "\n").replace("\n", "<br />\n")
+    return Broken.of(_made(work, broken), text)
 
 
 def _url_encode(text: str) -> str:
@@ -292,18 +372,18 @@ FILTERS: dict[str, Filter] = {
     "strip": _of_text(string.strip),
     "lstrip": _of_text(string.lstrip),
     "rstrip": _of_text(string.rstrip),
-    "squish": _of_text(string.squish),
+    "squish": _of_text(string.squish, weight=4),
     "strip_newlines": _of_text(lambda text: text.replace("\r\n", "").replace("\n", "")),
     "newline_to_br": Filter(_newline_to_br),
-    "remove": _of_text(string.remove, 1),
-    "remove_first": _of_text(string.remove_first, 1),
-    "remove_last": _of_text(string.remove_last, 1),
+    "remove": _of_text(string.remove, 1, seeks=True),
+    "remove_first": _of_text(string.remove_first, 1, seeks=True),
+    "remove_last": _of_text(_remove_last, 1, seeks=True),
     "replace": Filter(_replace, 1, 2),
-    "replace_first": _of_text(string.replace_first, 2, 1),
-    "replace_last": _of_text(string.replace_last, 2),
+    "replace_first": _of_text(string.replace_first, 2, 1, seeks=True),
+    "replace_last": _of_text(_replace_last, 2, seeks=True),
     "truncate": Filter(_truncate(string.truncate), 0, 2),
     "truncatewords": Filter(_truncate(string.truncatewords), 0, 2),
-    "url_encode": _of_text(_url_encode),
+    "url_encode": _of_text(_url_encode, weight=16),
     "slice": Filter(_slice, 1, 2),
     "split": Filter(_split, 1, 1),
     "size": Filter(_size),
@@ -321,12 +401,12 @@ FILTERS: dict[str, Filter] = {
     "first": Filter(_first, hint=VariableType.LIST, keeps="[]"),
     "last": Filter(_last, hint=VariableType.LIST, keeps="[]"),
     "join": Filter(_join, 0, 1, hint=VariableType.LIST),
-    "concat": _of_list(array.concat, 1),
+    "concat": Filter(_concat, 1, 1, hint=VariableType.LIST, keeps=""),
     "reverse": _of_list(array.reverse),
     "compact": _of_list(array.compact, 1, least=0, reads=False),
     "uniq": Filter(_uniq, 0, 1, hint=VariableType.LIST, keeps="", reads=False),
-    "sort": _of_list(array.sort, 1, least=0, reads=False),
-    "sort_natural": _of_list(array.sort_natural, 1, least=0, reads=False),
+    "sort": _of_list(array.sort, 1, least=0, reads=False, pay=_pay_for_sorting),
+    "sort_natural": _of_list(array.sort_natural, 1, least=0, reads=False, pay=_pay_for_sorting),
     "map": _of_list(array.map_, 1, keeps=None, reads=True),
     "sum": _of_list(array.sum_, 1, least=0, keeps=None, reads=True),
     "where": _of_list(array.where, 2, least=1, reads=False),

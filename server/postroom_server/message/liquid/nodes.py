@@ -31,6 +31,7 @@ from postroom_server.message.liquid.written import Raw, text_of_value
 __all__ = ["TAGS"]
 
 _MARKUP = re.compile("[<&\"']")
+_MARKUP_A_STEP = 16  # characters; each tag and attribute is cut out and looked at besides
 
 
 def show(value: object, node: Any, page: Any) -> int:
@@ -59,6 +60,7 @@ def show(value: object, node: Any, page: Any) -> int:
 def _show_raw(value: Raw, node: Any, page: Any) -> int:
     """Markup of a caller's: whole by itself, and only where markup may stand (security.md B3)."""
     text = str(value)
+    page.pay(len(text) // _MARKUP_A_STEP + text.count("<") + text.count("="))
     if _MARKUP.search(text):
         if not node.holds_markup:
             raise RenderProblem("shows a raw value inside a tag")
@@ -133,6 +135,7 @@ class Cycled(_Counted, CycleNode):
         self.holds_markup = False
 
     def render_to_output(self, context: Any, buffer: Any) -> int:
+        context.work.spend(len(self.args))
         key = str(self) if self.group is None else text_of_value(self.group.evaluate(context))
         args = [arg.evaluate(context) for arg in self.args]
         return show(args[context.cycle(key, len(args))], self, buffer)

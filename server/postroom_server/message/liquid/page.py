@@ -28,6 +28,10 @@ class Page:
         self._max_octets = max_octets
         self._octets = 0
 
+    def pay(self, steps: int) -> None:
+        """Pays for what is done to a text before it is written."""
+        self._work.spend(steps)
+
     def write(self, text: str) -> int:
         self._octets += len(text) if text.isascii() else len(text.encode(errors="replace"))
         if self._octets > self._max_octets:

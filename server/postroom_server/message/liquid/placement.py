@@ -21,7 +21,7 @@ from liquid.builtin.tags.if_tag import IfNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.template import BoundTemplate
 
-from postroom_server.message.links import URL_ATTRIBUTES, is_settled, unsafe_scheme
+from postroom_server.message.links import URL_ATTRIBUTES, is_settled, refuses_values, unsafe_scheme
 from postroom_server.message.liquid.environment import children, filters, line_of
 from postroom_server.message.liquid.nodes import Shown
 from postroom_server.message.markup_state import IN_TAG, START, Mode, State, after, after_value
@@ -173,6 +173,8 @@ class _Reader:
         self._held[node] = node.holds_markup
         if not in_text and _is_plainly(node, self._raw):
             self.find(node, "is raw and stands inside a tag")
+        elif not in_text and _breaks_lines(node):
+            self.find(node, "makes line breaks and stands inside a tag")
         return after_value(states)
 
     def _problem_in_address(self, node: Any, state: State) -> str | None:
@@ -207,7 +209,9 @@ def _problem(state: State) -> str | None:
             return "stands where the name of a tag begins"
         case Mode.UNQUOTED | Mode.BEFORE_VALUE:
             return f"stands in the attribute {state.attribute} without quotes"
-        case Mode.QUOTED if _is_code(state.attribute):
+        case Mode.QUOTED if _is_code(state.attribute) or refuses_values(
+            state.element, state.attribute, state.written
+        ):
             return f"stands in the attribute {state.attribute}"
         case Mode.TAG_NAME | Mode.BETWEEN | Mode.ATTRIBUTE_NAME | Mode.AFTER_NAME:
             return "stands in the name of a tag or an attribute"
@@ -224,6 +228,12 @@ def _is_plainly(node: Any, raw: frozenset[str]) -> bool:
     expression = getattr(node, "expression", None)
     left = getattr(expression, "left", None)
     return isinstance(left, Path) and not filters(expression) and str(left) in raw
+
+
+def _breaks_lines(node: Any) -> bool:
+    """Whether a node shows what `newline_to_br` made: any filter behind that sees the text as it was."""
+    used = filters(getattr(node, "expression", None))
+    return bool(used) and used[-1].name == "newline_to_br"
 
 
 def _literals(nodes: list[Node]) -> Iterable[str]:

@@ -11,7 +11,7 @@ from liquid.template import BoundTemplate
 
 from postroom_server.message import links
 from postroom_server.message.content import MAX_PART_OCTETS, Content, Rendered, checked_subject
-from postroom_server.message.liquid import paths, placement, system_object
+from postroom_server.message.liquid import constants, paths, placement, system_object
 from postroom_server.message.liquid.context import Context
 from postroom_server.message.liquid.discovery import Discovery
 from postroom_server.message.liquid.environment import line_of, nodes, parse
@@ -77,6 +77,8 @@ class LiquidTemplate:
         self._raw = frozenset(variable.name for variable in declared if variable.raw)
         html = self._parts.get("html")
         self._problems = [] if html is None else placement.place(html, self._raw)
+        for field, part in self._parts.items():
+            self._problems.extend(constants.problems(part, field))
         self._longest = 0  # rendering so far, in steps
 
     def _add(self, field: str, source: str, discovery: Discovery) -> None:
@@ -94,6 +96,11 @@ class LiquidTemplate:
         """Whether it has taken so long that it should not be rendered where others wait."""
         return self._longest > _SLOW_STEPS
 
+    @property
+    def is_checked_by_rendering(self) -> bool:
+        """It is: what a template makes of its values is known only then."""
+        return True
+
     def shows(self, name: str, *, own_subject: bool = True) -> bool:
         """Whether readers see the value of `name`, whatever they read: the page, or the text, or the subject.
 
@@ -104,7 +111,7 @@ class LiquidTemplate:
         return all(name in self._printed[part] for part in ("html", "text") if part in self._printed)
 
     def problems(self) -> list[Problem]:
-        """What stands where HTML cannot hold it; a template that has any is not saved."""
+        """What HTML cannot hold, or takes too much work with any values: a template with any is not saved."""
         return self._problems
 
     def faults(self, params: Mapping[str, object]) -> Faults:
@@ -209,10 +216,15 @@ def _fail(field: str, error: LiquidError) -> NoReturn:
 
 def _check_links(page: Page, html: str) -> None:
     """Looks at each address that a value begins (security.md B3): up to the quote that ends it."""
+    checked = 0
     for at, quote in page.links:
+        if at < checked:
+            # Another value in the same address.
+            continue
         start = html.rfind(quote, 0, at) + 1
         end = html.find(quote, at)
-        scheme = links.unsafe_scheme(entities.unescape(html[start : end if end >= 0 else len(html)]))
+        checked = end if end >= 0 else len(html)
+        scheme = links.unsafe_scheme(entities.unescape(html[start:checked]))
         if scheme is not None:
             raise UnsafeContent("html", f"has a link that begins with {scheme[:40]}:")
 

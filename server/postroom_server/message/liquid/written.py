@@ -15,6 +15,18 @@ class Raw(str):
     __slots__ = ()
 
 
+class Broken(Raw):
+    """A text with line breaks for HTML. Everywhere else, and to whatever is done to it, it is `plain`."""
+
+    plain: str
+
+    @classmethod
+    def of(cls, markup: str, plain: str) -> Broken:
+        made = cls(markup)
+        made.plain = plain
+        return made
+
+
 class WrittenInteger(int):
     """A whole number that came as a string, and prints as that."""
 
@@ -49,6 +61,8 @@ def plain_number(value: object) -> int | float:
 
 def text_of_value(value: object) -> str:
     """The text of a scalar, as `values.text_of` writes it. Raises ValueError for what has none."""
+    if isinstance(value, Broken):
+        return value.plain
     if isinstance(value, str):
         return str(value)
     if isinstance(value, (WrittenInteger, WrittenNumber)):
