@@ -171,7 +171,7 @@ async def test_a_trial_that_fails_says_where_and_is_not_repeated(
     async with SmtpPeer(Script(answers=answers)) as peer:
         server_id = await world.add_server(peer.port)
         request = email_service_pb2.SendTestEmailRequest(
-            server_id=server_id, to=["ops@example.com"], timeout=Duration(seconds=1)
+            server_id=server_id, to=["ops@example.com"], timeout=Duration(seconds=3)
         )
         answer = await world.call("SendTestEmail", request)
         assert (answer.ok, answer.phase, answer.code) == (False, phase, code)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import email
 import email.policy
+import http.client
+import urllib.parse
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
 import pytest
 from aiosmtpd.smtp import Envelope
 
@@ -65,8 +67,25 @@ def link_of(message: EmailMessage) -> str:
     return str(link).removeprefix("<").removesuffix(">")
 
 
+def ask(link: str, form: str = "") -> tuple[int, bool, str]:
+    """Status, whether a cookie was set, and text; a form is posted. Follows no redirect."""
+    place = urllib.parse.urlsplit(link)
+    line = http.client.HTTPConnection(place.netloc, timeout=10)
+    try:
+        headers = {"Content-Type": "multipart/form-data; boundary=b"} if form else {}
+        line.request("POST" if form else "GET", place.path, form or None, headers)
+        answer = line.getresponse()
+        return answer.status, "Set-Cookie" in answer.headers, answer.read().decode()
+    finally:
+        line.close()
+
+
+# multipart/form-data, as RFC 8058 §3.1 would have it
+ONE_CLICK = '--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n'
+
+
 async def test_one_click_ends_the_mailings_and_leaves_the_receipts(database: str, tmp_path: Path) -> None:
-    async with everything(database, tmp_path) as (publisher, reader, base), httpx.AsyncClient() as client:
+    async with everything(database, tmp_path) as (publisher, reader, base):
         await publisher.send("news")
         news = await reader.next()
         link = link_of(news)
@@ -74,14 +93,13 @@ async def test_one_click_ends_the_mailings_and_leaves_the_receipts(database: str
         body = cast(Any, news.get_body(("plain",)))
         assert link in body.get_content()
 
-        page = await client.get(link)
-        assert (page.status_code, MASKED in page.text, JANE in page.text) == (200, True, False)
+        status, _, page = await asyncio.to_thread(ask, link)
+        assert (status, MASKED in page, JANE in page) == (200, True, False)
         assert (await publisher.send("news")).suppressed_addresses == []
         assert link_of(await reader.next()) != link
 
-        form = {"List-Unsubscribe": (None, "One-Click")}
-        done = await client.post(link, files=form)  # multipart/form-data, as RFC 8058 would have it
-        assert (done.status_code, done.history, dict(done.cookies)) == (200, [], {})
+        status, sets_cookie, _ = await asyncio.to_thread(ask, link, ONE_CLICK)
+        assert (status, sets_cookie) == (200, False)
 
         stopped = await publisher.send("news")
         assert list(stopped.suppressed_addresses) == [JANE]

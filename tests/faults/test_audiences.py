@@ -22,7 +22,7 @@ from postroom.v1.directory_service_pb2 import BatchUpsertMembersRequest
 from postroom.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from postroom.v1.template_service_pb2 import CreateTemplateRequest
 
-pytestmark = [pytest.mark.faults, pytest.mark.every_database]
+pytestmark = pytest.mark.faults
 PAGE = 500
 PATIENCE = 180.0
 ALL = audience_pb2.Audience(type=audience_pb2.AUDIENCE_TYPE_ALL)
