@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
 from collections.abc import Callable
 from typing import Protocol
@@ -21,9 +22,8 @@ from postroom_server.delivery.preparation import (
     keep,
     next_file,
 )
-from postroom_server.delivery.stage import Stage
 from postroom_server.fetch import Fetched, FetchFailed, FetchRefused
-from postroom_server.refusals import Refusal
+from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.ids import IdMint
 from postroom_server.store.unit import Store
 
@@ -65,34 +65,86 @@ class Preparing:
         self._due_now = due_now
         self._on_ready = on_ready
         self._turns = Turns()
-        self._stage = Stage(
-            "preparing",
-            claim=self._claim,
-            work=self._prepare,
-            slots=settings.slots,
-            poll_seconds=settings.poll_seconds,
-            store_pause_seconds=settings.store_pause_seconds,
-        )
+        self._in_hand: dict[int, asyncio.Task[None]] = {}
+        self._by_tenant: collections.Counter[int] = collections.Counter()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._awake = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def start(self) -> None:
-        self._stage.start()
+        self._loop = asyncio.get_running_loop()
+        self._running = asyncio.create_task(self._claim_until_stopped(), name="preparing")
 
     def wake(self) -> None:
         """Says that something may be due. Cheap; safe from any thread."""
-        self._stage.wake()
+        if self._loop is None or self._awake.is_set():
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._awake.set)
+        except RuntimeError:
+            log.debug("preparing_loop_is_closed")
 
     async def stop(self) -> None:
         """Stops claiming, breaks off what is being fetched and leaves it to the next process, at once."""
-        await self._stage.stop_claiming()
-        in_hand = self._stage.in_hand
+        self._stopping = True
+        self._awake.set()
+        if self._running is None:
+            return
+        await self._running
+        in_hand = dict(self._in_hand)
         for task in in_hand.values():
             task.cancel()
         await asyncio.gather(*in_hand.values(), return_exceptions=True)
         for email_id in in_hand:
             await self._give_back(email_id)
 
-    async def _claim(self, busy_tenants: list[int]) -> Claimed | None:
-        return await self._store.write(claim, self._turns, busy_tenants, self._due_now)
+    async def _claim_until_stopped(self) -> None:
+        while not self._stopping:
+            self._awake.clear()
+            try:
+                while self._has_room() and await self._claim():
+                    pass
+            except Refusal as refusal:
+                if refusal.reason is not Reason.STORE_UNAVAILABLE:  # which the store tells, once
+                    log.warning("preparing_waits", reason=refusal.reason.value)
+                await asyncio.sleep(self._settings.store_pause_seconds)
+            except Exception:
+                log.exception("preparing_failed")
+                await asyncio.sleep(self._settings.store_pause_seconds)
+            await self._rest()
+
+    def _has_room(self) -> bool:
+        return not self._stopping and len(self._in_hand) < self._settings.slots
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.poll_seconds):
+                await self._awake.wait()
+        except TimeoutError:
+            return
+
+    async def _claim(self) -> bool:
+        # Whoever names slow servers waits for them alone: half of the slots stay with the other tenants.
+        most = max(1, self._settings.slots // 2)
+        busy = [tenant_id for tenant_id, count in self._by_tenant.items() if count >= most]
+        claimed = await self._store.write(claim, self._turns, busy, self._due_now)
+        if claimed is None:
+            return False
+        if claimed.email_id in self._in_hand:
+            return True  # it has taken longer than its claim, and is under way all the same
+        self._by_tenant[claimed.tenant_id] += 1
+        task = asyncio.create_task(self._prepare(claimed), name=f"prepare-{claimed.email_id}")
+        self._in_hand[claimed.email_id] = task
+        task.add_done_callback(lambda _: self._let_go(claimed))
+        return True
+
+    def _let_go(self, claimed: Claimed) -> None:
+        del self._in_hand[claimed.email_id]
+        self._by_tenant[claimed.tenant_id] -= 1
+        if not self._by_tenant[claimed.tenant_id]:
+            del self._by_tenant[claimed.tenant_id]
+        self._awake.set()
 
     async def _prepare(self, claimed: Claimed) -> None:
         """One round over the files that an email lacks."""
