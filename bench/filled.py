@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from bench.children import Child
@@ -68,17 +68,49 @@ def fill(server: Postroom, loader: Child, *, rows: int, narrow: int, first: int)
     server.start()
 
 
-class _Sqlite:
-    def __init__(self, path: str) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
-        for pragma in ("synchronous=OFF", "cache_size=-256000", "temp_store=memory"):
-            self.run(f"PRAGMA {pragma}")
+class _Database(Protocol):
+    """What both databases are asked in the same way."""
+
+    # The names and texts of the indexes of these tables, but for those that constraints bring.
+    _indexes: str
+    _connection: Any
 
     def run(self, sql: str) -> Any:
         return self._connection.execute(sql)
 
     def one(self, sql: str) -> int:
         return int(self.run(sql).fetchone()[0])
+
+    def columns(self, table: str) -> list[str]: ...
+
+    def series(self, rows: int) -> str: ...
+
+    @contextlib.contextmanager
+    def without_indexes(self) -> Iterator[None]:
+        tables = ", ".join(f"'{table}'" for table in _TABLES)
+        indexes = self.run(self._indexes.format(tables=tables)).fetchall()
+        for name, _ in indexes:
+            self.run(f'DROP INDEX "{name}"')
+        yield
+        for _, sql in indexes:
+            self.run(sql)
+
+    def finish(self) -> None: ...
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class _Sqlite(_Database):
+    _indexes = (
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        " AND tbl_name IN ({tables})"
+    )
+
+    def __init__(self, path: str) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("synchronous=OFF", "cache_size=-256000", "temp_store=memory"):
+            self.run(f"PRAGMA {pragma}")
 
     def columns(self, table: str) -> list[str]:
         return [row[1] for row in self.run(f"PRAGMA table_info({table})")]
@@ -89,37 +121,20 @@ class _Sqlite:
             " SELECT n FROM n) s"
         )
 
-    @contextlib.contextmanager
-    def without_indexes(self) -> Iterator[None]:
-        tables = ", ".join(f"'{table}'" for table in _TABLES)
-        indexes = self.run(
-            f"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-            f" AND tbl_name IN ({tables})"
-        ).fetchall()
-        for name, _ in indexes:
-            self.run(f'DROP INDEX "{name}"')
-        yield
-        for _, sql in indexes:
-            self.run(sql)
-
     def finish(self) -> None:
         self.run("ANALYZE")
         self.run("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def close(self) -> None:
-        self._connection.close()
 
+class _Postgresql(_Database):
+    _indexes = (
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ({tables})"
+        " AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = indexname)"
+    )
 
-class _Postgresql:
     def __init__(self, url: str) -> None:
         self._connection = psycopg.connect(url, autocommit=True)
         self.run("SET synchronous_commit = off")
-
-    def run(self, sql: str) -> Any:
-        return self._connection.execute(sql)
-
-    def one(self, sql: str) -> int:
-        return int(self.run(sql).fetchone()[0])
 
     def columns(self, table: str) -> list[str]:
         found = self.run(
@@ -131,26 +146,10 @@ class _Postgresql:
     def series(self, rows: int) -> str:
         return f"generate_series(1, {rows}) AS s(n)"
 
-    @contextlib.contextmanager
-    def without_indexes(self) -> Iterator[None]:
-        tables = ", ".join(f"'{table}'" for table in _TABLES)
-        indexes = self.run(
-            f"SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ({tables})"
-            " AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = indexname)"
-        ).fetchall()
-        for name, _ in indexes:
-            self.run(f'DROP INDEX "{name}"')
-        yield
-        for _, sql in indexes:
-            self.run(sql)
-
     def finish(self) -> None:
         self.run("VACUUM ANALYZE")
         self.run("CHECKPOINT")
 
-    def close(self) -> None:
-        self._connection.close()
 
-
-def _opened(url: str) -> _Sqlite | _Postgresql:
+def _opened(url: str) -> _Database:
     return _Sqlite(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else _Postgresql(url)

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from postroom_server.mail.compiled_content import compile_content
 from postroom_server.mail.default_templates.library import default_templates
-from postroom_server.mail.template_content import compile_content
 from postroom_server.message.template import Rendered
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import ssl
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 import uvloop
 
+from peers.certificates import Certificates, issue
 from postroom_server.fetch import Fetcher, IpAddress, Rules, Timeouts, is_denied
 
 HOST = "files.example.com"
@@ -23,31 +20,9 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
-@dataclasses.dataclass(frozen=True)
-class Certificates:
-    ca_file: str
-    server: ssl.SSLContext
-    stranger: ssl.SSLContext
-    other_host: ssl.SSLContext
-
-
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    folder: Path = tmp_path_factory.mktemp("certificates")
-    trusted, unknown = trustme.CA(), trustme.CA()
-    trusted.cert_pem.write_to_path(str(folder / "ca.pem"))
-
-    def server(authority: trustme.CA, name: str) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(name).configure_cert(context)
-        return context
-
-    return Certificates(
-        ca_file=str(folder / "ca.pem"),
-        server=server(trusted, HOST),
-        stranger=server(unknown, HOST),
-        other_host=server(trusted, "elsewhere.example.com"),
-    )
+    return issue(tmp_path_factory.mktemp("certificates"), HOST, other_host="elsewhere.example.com")
 
 
 class Names:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from fetch.conftest import HOST, Certificates, MakeFetcher, Names
+from fetch.conftest import HOST, MakeFetcher, Names
 from fetch.web_peer import endless, ok, saying, status, web_peer
+from peers.certificates import Certificates
 from postroom_server.fetch import Fetcher, FetchFailed, FetchRefused, Rules, Timeouts, is_denied
 
 REFUSED = "the file cannot be fetched"

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import re
-from typing import Any
 
 import pytest
 
@@ -33,6 +32,7 @@ from postroom_server.store.models import (
     TemplateKind,
 )
 from postroom_server.store.opening import OpenDatabase
+from refusing import refusal_of
 
 
 @pytest.fixture
@@ -41,12 +41,6 @@ async def world(opened: OpenDatabase) -> Accepting:
     await made.fill()
     await made.add_server(subject_prefix="Acme", from_name="Acme Inc.")
     return made
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_an_email_is_these_rows_and_no_others(world: Accepting) -> None:

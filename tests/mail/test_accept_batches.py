@@ -14,6 +14,7 @@ from postroom_server.mail.limits import Limits
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models import Email
 from postroom_server.store.opening import OpenDatabase
+from refusing import refusal_of
 
 
 @pytest.fixture
@@ -22,12 +23,6 @@ async def world(opened: OpenDatabase) -> Accepting:
     await made.fill()
     await made.add_server()
     return made
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_each_item_of_a_batch_has_its_own_result(world: Accepting) -> None:

@@ -11,9 +11,10 @@ from peers.configuration import ACME, AUTHOR, OPERATOR, OTHER, STRANGER, Configu
 from postroom_server.mail.bindings import BindingRecord
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.pages import PageRequest
-from postroom_server.refusals import Reason, Refusal
+from postroom_server.refusals import Reason
 from postroom_server.store.filters import Filter, Operator
 from postroom_server.store.opening import OpenDatabase
+from refusing import refusal_of
 
 
 class World(Configuration):
@@ -39,12 +40,6 @@ async def world(opened: OpenDatabase) -> World:
     await made.new_template(template("own"))
     await made.new_template(template("shared"), OPERATOR)
     return made
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_a_key_stands_for_a_template(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fakes import NOON, ManualClock
-from postroom_server.mail import accepted_rows
+from postroom_server.mail import delivery_rows
 from postroom_server.mail.bounces import BounceForm, Bounces, Reported
 from postroom_server.refusals import Reason, Refusal, Violation
 from postroom_server.store import outcome
@@ -16,6 +16,7 @@ from postroom_server.store.history import START, read_after
 from postroom_server.store.ids import IdMint
 from postroom_server.store.models import Delivery, Email, Recipient, RecipientState, Suppression
 from postroom_server.store.unit import Store
+from refusing import refusal_of
 from stored_mail import deliveries_of, put_email, recipients_of
 
 pytestmark = pytest.mark.every_database
@@ -34,7 +35,7 @@ def put_delivered(*to: str, shared: bool = False, **columns: Any) -> int:
     )
     outcome.record([(email_id, RecipientState.DELIVERED, changed.execute())], NOON)
     for delivery in deliveries_of(email_id):
-        named = accepted_rows._message_id(delivery.id, "example.com")
+        named = delivery_rows.message_id(delivery.id, "example.com")
         Delivery.update(message_id=named).where(Delivery.id == delivery.id).execute()
     return email_id
 
@@ -42,12 +43,6 @@ def put_delivered(*to: str, shared: bool = False, **columns: Any) -> int:
 async def report(store: Store, tenant_id: int = 1, **form: Any) -> Reported:
     bounce = BOUNCES.check(BounceForm(**{"delivery_id": None, **form}))
     return await store.write(BOUNCES.report, tenant_id, bounce)
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 def first(email_id: int) -> tuple[Email, Delivery, Recipient]:

@@ -15,6 +15,7 @@ from conftest import DATA_KEY
 from fakes import ManualClock
 from peers.configuration import AUTHOR, OPERATOR, Configuration, content, template
 from postroom_server.clock import Clock
+from postroom_server.mail.compiled_content import compile_content
 from postroom_server.mail.default_templates import installation
 from postroom_server.mail.default_templates.installation import ensure_default_templates
 from postroom_server.mail.default_templates.library import LANGUAGES, DefaultTemplate, default_templates
@@ -22,7 +23,7 @@ from postroom_server.mail.form_checks import Findings
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.pages import PageRequest
 from postroom_server.mail.rendering import StoredSource
-from postroom_server.mail.template_content import check_content, check_samples, compile_content
+from postroom_server.mail.template_content import check_content, check_samples
 from postroom_server.mail.tenants import TenantForm, ensure_platform
 from postroom_server.message.percent_template import PercentTemplate
 from postroom_server.message.template import Content, Rendered

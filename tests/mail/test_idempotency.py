@@ -23,6 +23,7 @@ from postroom_server.mail.limits import Limits
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models import Email, Event, Idempotency
 from postroom_server.store.opening import Address, OpenDatabase, open_database
+from refusing import refusal_of
 
 FINGERPRINT = b"\1" * 32
 
@@ -42,12 +43,6 @@ async def world(opened: OpenDatabase) -> Accepting:
 
 def keyed(request_id: str = "r-1", fingerprint: bytes = FINGERPRINT, **changes: Any) -> Any:
     return draft(request_id=request_id, fingerprint=fingerprint, **changes)
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_a_repeated_request_gets_the_first_answer(world: Accepting) -> None:

@@ -16,6 +16,7 @@ from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.ids import first_id_at
 from postroom_server.store.models import Member, Membership, bound
 from postroom_server.store.opening import OpenDatabase
+from refusing import refusal_of
 
 pytestmark = pytest.mark.every_database
 EVERYTHING = {
@@ -34,12 +35,6 @@ async def world(opened: OpenDatabase) -> Directory:
     made = Directory(opened)
     await made.fill()
     return made
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 def rows_of(tenant_id: int) -> tuple[list[Any], list[Any]]:

@@ -24,25 +24,6 @@ TENANTS, ROWS = 20, 20_000
 Query = tuple[str, Sequence[Any]]
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> list[Query]:
-    """Every query that a list builds and runs, with its values."""
-    seen: list[Query] = []
-    execute = Statement.execute
-
-    def watched(query: Any) -> Any:
-        seen.append(query.sql())
-        return list(bound.connection().execute(*query.sql()).fetchall())
-
-    def execute_watched(self: Statement, **given: Any) -> Any:
-        seen.append((self.text(), self.values(**given)))
-        return execute(self, **given)
-
-    monkeypatch.setattr(pages, "rows_of", watched)
-    monkeypatch.setattr(Statement, "execute", execute_watched)
-    return seen
-
-
 def fill() -> None:
     member_rows._add(
         [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,12 @@ from postroom_server.mail.email_record import View
 from postroom_server.mail.page_token import PageTokens
 from postroom_server.mail.pages import Count, PageRequest
 from postroom_server.mail.records import Records
-from postroom_server.store import history, pages, stream
+from postroom_server.store import history, stream
 from postroom_server.store.filters import Filter, Operator
 from postroom_server.store.history import START
 from postroom_server.store.ids import first_id_at
 from postroom_server.store.models import Email, Recipient, bound
-from postroom_server.store.statement import Insert, Statement, is_postgresql
+from postroom_server.store.statement import Insert, is_postgresql
 from postroom_server.store.unit import Store
 from stored_mail import put_email
 
@@ -28,25 +27,6 @@ RECORDS = Records(PageTokens(b"k" * 32))
 TENANTS, ROWS = 20, 20_000
 
 Run = list[tuple[str, Any]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Every query that a list builds and runs, with its values."""
-    seen: Run = []
-    execute = Statement.execute
-
-    def watched(query: Any) -> Any:
-        seen.append(query.sql())
-        return list(bound.connection().execute(*query.sql()).fetchall())
-
-    def execute_watched(self: Statement, **given: Any) -> Any:
-        seen.append((self.text(), self.values(**given)))
-        return execute(self, **given)
-
-    monkeypatch.setattr(pages, "rows_of", watched)
-    monkeypatch.setattr(Statement, "execute", execute_watched)
-    return iter([seen]).__next__()
 
 
 def fill() -> None:

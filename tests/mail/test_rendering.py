@@ -13,9 +13,10 @@ from postroom_server.mail.caller import Caller
 from postroom_server.mail.rendering import Preview, StoredSource
 from postroom_server.mail.template_form import ContentForm, VariableForm, VariantForm
 from postroom_server.mail.tenants import TenantForm
-from postroom_server.refusals import Reason, Refusal
+from postroom_server.refusals import Reason
 from postroom_server.store.models import Syntax, Template
 from postroom_server.store.opening import OpenDatabase
+from refusing import refusal_of
 
 BODY = ContentForm(
     variants=(
@@ -40,12 +41,6 @@ async def world(opened: OpenDatabase) -> World:
     await made.fill()
     await made.new_template(template(body=BODY))
     return made
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 STORED = StoredSource("welcome")

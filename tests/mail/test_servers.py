@@ -15,11 +15,12 @@ from postroom_server.mail.pages import PageRequest
 from postroom_server.mail.server_form import AuthMechanism, ServerForm, TlsMode
 from postroom_server.mail.servers import ServerRecord
 from postroom_server.mail.tenants import TenantForm
-from postroom_server.refusals import Reason, Refusal
+from postroom_server.refusals import Reason
 from postroom_server.store.filters import Filter, Operator
 from postroom_server.store.models import MailServer, MailServerState
 from postroom_server.store.opening import OpenDatabase
 from postroom_server.store.sealing import DataKeyError
+from refusing import refusal_of
 
 PLAIN = ServerForm(name="main", host="smtp.example.com")
 WITH_LOGIN = ServerForm(name="main", host="smtp.example.com", username="user", password="s3cret-pass")
@@ -46,12 +47,6 @@ async def world(opened: OpenDatabase) -> World:
     made = World(opened, ManualClock())
     await made.fill()
     return made
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 async def fields_refused(awaitable: Any) -> list[str]:

@@ -13,12 +13,13 @@ from postroom_server.mail.page_token import PageTokens
 from postroom_server.mail.pages import PageRequest
 from postroom_server.mail.suppression_list import SuppressionList
 from postroom_server.mail.suppressions import Added, SuppressionForm, SuppressionRecord, Suppressions
-from postroom_server.refusals import Reason, Refusal
+from postroom_server.refusals import Reason
 from postroom_server.store import suppressed
 from postroom_server.store.filters import Filter, Operator
 from postroom_server.store.models import Suppression, SuppressionReason
 from postroom_server.store.opening import OpenDatabase
 from postroom_server.store.suppressed import Entry
+from refusing import refusal_of
 
 pytestmark = pytest.mark.every_database
 LIST = SuppressionList(PageTokens(b"k" * 32))
@@ -55,12 +56,6 @@ async def world(opened: OpenDatabase) -> World:
 
 def form(address: str, reason: SuppressionReason | None = SuppressionReason.MANUAL, note: str = "") -> Any:
     return SuppressionForm(address, reason, note)
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_an_address_is_listed_as_it_was_given(world: World) -> None:

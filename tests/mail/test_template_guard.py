@@ -16,10 +16,10 @@ from postroom_server.clock import DAY, HOUR
 from postroom_server.mail import template_breaks
 from postroom_server.mail.broken_call import Kind
 from postroom_server.mail.caller import Caller
+from postroom_server.mail.compiled_content import compile_content
 from postroom_server.mail.draft import TemplateBody
 from postroom_server.mail.template_breaks import Sendable, breaks
 from postroom_server.mail.template_calls import MOST_SHAPES
-from postroom_server.mail.template_content import compile_content
 from postroom_server.mail.template_form import ContentForm, VariableForm
 from postroom_server.mail.template_guard import tell_breaks
 from postroom_server.mail.template_usage import MOST_STORED, MOST_UNKNOWN

@@ -14,12 +14,13 @@ from fakes import NOON
 from peers.configuration import ACME, AUTHOR
 from postroom_server.mail.broken_call import Kind, RememberedCall
 from postroom_server.mail.checks import Checked, check
+from postroom_server.mail.compiled_content import compile_content
 from postroom_server.mail.draft import TemplateBody
 from postroom_server.mail.form_checks import Findings
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.template_breaks import Sendable, breaks
 from postroom_server.mail.template_choice import choose_template
-from postroom_server.mail.template_content import check_content, compile_content
+from postroom_server.mail.template_content import check_content
 from postroom_server.mail.template_form import ContentForm, VariableForm, VariantForm
 from postroom_server.mail.template_usage import TemplateUsage
 from postroom_server.message import language

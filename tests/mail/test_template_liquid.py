@@ -15,8 +15,9 @@ from peers.configuration import AUTHOR, Configuration, template
 from postroom_server.mail.form_checks import Findings
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.rendering import StoredSource
-from postroom_server.mail.template_content import MAX_VARIABLES, check_content, check_samples
+from postroom_server.mail.template_content import check_content, check_samples
 from postroom_server.mail.template_form import ContentForm, VariableForm, VariableType, VariantForm
+from postroom_server.mail.template_variables import MAX_VARIABLES
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models import Content, Email, Syntax
 from postroom_server.store.opening import OpenDatabase

@@ -32,17 +32,12 @@ from postroom_server.mail.tenants import TenantForm
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models import ReviewState, Template, TemplateKind, TemplateVersion
 from postroom_server.store.opening import OpenDatabase
+from refusing import refusal_of
 
 
 @pytest.fixture
 async def world(opened: OpenDatabase) -> Configuration:
     return await Configuration(opened, ManualClock(), Limits(templates_per_tenant=3)).fill()
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_a_new_template_is_its_first_version(world: Configuration) -> None:

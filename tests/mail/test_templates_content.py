@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from postroom_server.mail.compiled_content import compile_content
 from postroom_server.mail.form_checks import Findings
 from postroom_server.mail.limits import Limits
-from postroom_server.mail.template_content import check_content, check_samples, compile_content
+from postroom_server.mail.template_content import check_content, check_samples
 from postroom_server.mail.template_form import ContentForm, VariableForm, VariableType, VariantForm
 from postroom_server.mail.variable_types import value_of
 from postroom_server.message.variable_types import problem_of

@@ -11,9 +11,10 @@ from fakes import NOON, ManualClock
 from peers.configuration import ACME, AUTHOR, OPERATOR, REVIEWER, STRANGER, Configuration, content, template
 from postroom_server.mail.template_form import TemplateRecord, VersionRecord
 from postroom_server.mail.template_rows import find_template, find_version, version_records
-from postroom_server.refusals import Reason, Refusal
+from postroom_server.refusals import Reason
 from postroom_server.store.models import ReviewState
 from postroom_server.store.opening import OpenDatabase
+from refusing import refusal_of
 
 PENDING, APPROVED = ReviewState.PENDING, ReviewState.APPROVED
 REJECTED, NOT_SUBMITTED = ReviewState.REJECTED, ReviewState.NOT_SUBMITTED
@@ -63,12 +64,6 @@ async def world(opened: OpenDatabase) -> World:
 async def manual(world: World) -> World:
     await world.review_by_hand()
     return world
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 def stands(record: TemplateRecord) -> tuple[int, ReviewState, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from fakes import NOON, ManualClock
@@ -17,6 +15,7 @@ from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.filters import Filter, Operator
 from postroom_server.store.models import Tenant
 from postroom_server.store.opening import OpenDatabase
+from refusing import refusal_of
 
 FULL = TenantForm(
     name="Full",
@@ -35,12 +34,6 @@ FULL = TenantForm(
 @pytest.fixture
 async def configured(opened: OpenDatabase) -> Configuration:
     return await Configuration(opened, ManualClock()).fill()
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_the_platform_is_made_once(configured: Configuration) -> None:

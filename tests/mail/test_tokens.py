@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
 
 import pytest
 
@@ -15,11 +14,12 @@ from postroom_server.mail import tokens
 from postroom_server.mail.caller import Caller, Scope
 from postroom_server.mail.pages import PageRequest
 from postroom_server.mail.tokens import TokenForm
-from postroom_server.refusals import Reason, Refusal
+from postroom_server.refusals import Reason
 from postroom_server.store.filters import Filter, Operator
 from postroom_server.store.known import read_generation
 from postroom_server.store.models import Token
 from postroom_server.store.opening import OpenDatabase
+from refusing import refusal_of
 
 SENDER = TokenForm(name="shop", scopes=(Scope.SEND,))
 
@@ -27,12 +27,6 @@ SENDER = TokenForm(name="shop", scopes=(Scope.SEND,))
 @pytest.fixture
 async def configured(opened: OpenDatabase) -> Configuration:
     return await Configuration(opened, ManualClock()).fill()
-
-
-async def refusal_of(awaitable: Any) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_a_secret_has_32_random_bytes_and_only_its_sha_256_is_stored(

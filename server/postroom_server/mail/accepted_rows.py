@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from postroom_server.clock import Millis
 from postroom_server.mail import accepted_files
 from postroom_server.mail.audience import KeptAudience
 from postroom_server.mail.caller import Caller
-from postroom_server.mail.checks import Checked, as_json
+from postroom_server.mail.checks import Checked
 from postroom_server.mail.copies import Copy
+from postroom_server.mail.delivery_rows import DELIVERY, Row, new_delivery
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft
+from postroom_server.mail.param_checks import as_json
 from postroom_server.mail.senders import Sender
 from postroom_server.mail.template_choice import ChosenTemplate
 from postroom_server.message.address import key as key_of
@@ -22,7 +23,6 @@ from postroom_server.store.models import (
     AudienceState,
     Code,
     Content,
-    Delivery,
     DeliveryState,
     Email,
     EmailState,
@@ -33,10 +33,7 @@ from postroom_server.store.models import (
     RecipientState,
     Role,
 )
-from postroom_server.store.randomness import randomness
 from postroom_server.store.statement import Insert, insert
-
-Row = tuple[Any, ...]
 
 # Plain strings and numbers, looked up once: the driver takes subclasses by a longer way.
 _PENDING, _OPEN = EmailState.PENDING.value, RecipientState.OPEN.value
@@ -60,15 +57,6 @@ _EMAIL = Insert(
     ],
 )  # fmt: skip
 _CONTENT = insert(Content)
-_DELIVERY = Insert(
-    Delivery,
-    [
-        Delivery.id, Delivery.tenant_id, Delivery.email_id, Delivery.lane, Delivery.position,
-        Delivery.message_id, Delivery.date_time, Delivery.at_most_once, Delivery.state, Delivery.run_at,
-        Delivery.expire_time, Delivery.lease_token, Delivery.cancel_requested, Delivery.transactions,
-        Delivery.tries, Delivery.crash_count,
-    ],
-)  # fmt: skip
 _RECIPIENT = Insert(
     Recipient,
     [
@@ -157,24 +145,19 @@ def build(
     for position, copy in enumerate(copies):
         delivery_id = next(ids)
         deliveries.append(
-            (
+            new_delivery(
                 delivery_id,
                 tenant_id,
                 email_id,
-                int(lane),
-                position,
-                _message_id(delivery_id, domain),
-                due,
+                lane=int(lane),
+                position=position,
+                domain=domain,
+                date_time=due,
                 # Two codes in one inbox confuse; an outcome that is lost must not send a second mail.
-                draft.at_most_once or draft.has_verification,
-                state,
-                due if run_at is None else run_at,
-                expire_time,
-                0,
-                False,
-                0,
-                0,
-                0,
+                at_most_once=draft.at_most_once or draft.has_verification,
+                state=state,
+                run_at=due if run_at is None else run_at,
+                expire_time=expire_time,
             )
         )
         role, address = copy.recipients[0]
@@ -225,7 +208,7 @@ def store(accepted: Sequence[EmailRows]) -> None:
     """Writes every row of these emails, and the event that says they were accepted."""
     _EMAIL.many([rows.email for rows in accepted])
     _CONTENT.many([rows.content for rows in accepted])
-    _DELIVERY.many([row for rows in accepted for row in rows.deliveries])
+    DELIVERY.many([row for rows in accepted for row in rows.deliveries])
     _RECIPIENT.many([row for rows in accepted for row in rows.recipients])
     _CODE.many([row for rows in accepted for row in rows.codes])
     history.append(
@@ -254,7 +237,3 @@ def _audience(checked: Checked) -> tuple[str | None, str | None, int | None]:
 
 def _sender_user(named: int | None, caller: Caller) -> int:
     return caller.user_id if named is None else named
-
-
-def _message_id(delivery_id: int, domain: str) -> str:
-    return f"{delivery_id:x}.{randomness.take(8).hex()}@{domain}"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from postroom_server.clock import Millis
 from postroom_server.mail.audience_copies import FoundCopy
 from postroom_server.mail.audience_email import ExpandingEmail
+from postroom_server.mail.delivery_rows import DELIVERY, Row, new_delivery
 from postroom_server.message.address import key as key_of
 from postroom_server.store import history, suppressed
 from postroom_server.store.ids import IdMint
 from postroom_server.store.models import (
-    Delivery,
     DeliveryState,
     Lane,
     MemberCopy,
@@ -21,25 +20,13 @@ from postroom_server.store.models import (
     RecipientState,
     Role,
 )
-from postroom_server.store.randomness import randomness
 from postroom_server.store.statement import Insert, insert
-
-Row = tuple[Any, ...]
 
 _TO, _CC, _BCC = Role.TO.value, Role.CC.value, Role.BCC.value
 _READY, _DONE = DeliveryState.READY.value, DeliveryState.DONE.value
 _OPEN, _REFUSED = RecipientState.OPEN.value, RecipientState.REFUSED.value
 _SUPPRESSED = RecipientState.SUPPRESSED.value
 
-_DELIVERY = Insert(
-    Delivery,
-    [
-        Delivery.id, Delivery.tenant_id, Delivery.email_id, Delivery.lane, Delivery.position,
-        Delivery.message_id, Delivery.date_time, Delivery.at_most_once, Delivery.state, Delivery.run_at,
-        Delivery.expire_time, Delivery.lease_token, Delivery.cancel_requested, Delivery.transactions,
-        Delivery.tries, Delivery.crash_count,
-    ],
-)  # fmt: skip
 _RECIPIENT = Insert(
     Recipient,
     [
@@ -127,12 +114,20 @@ def build(
                 )  # fmt: skip
         rows.waiting += is_open
         rows.deliveries.append(
-            (
-                delivery_id, tenant_id, email_id, int(lane()) if is_open else int(Lane.BULK), position,
-                f"{delivery_id:x}.{randomness.take(8).hex()}@{email.domain}", now, email.at_most_once,
-                _READY if is_open else _DONE, now, email.expire_time, 0, False, 0, 0, 0,
+            new_delivery(
+                delivery_id,
+                tenant_id,
+                email_id,
+                lane=int(lane()) if is_open else int(Lane.BULK),
+                position=position,
+                domain=email.domain,
+                date_time=now,
+                at_most_once=email.at_most_once,
+                state=_READY if is_open else _DONE,
+                run_at=now,
+                expire_time=email.expire_time,
             )
-        )  # fmt: skip
+        )
         rows.member_copies.append(
             (
                 delivery_id,
@@ -149,6 +144,6 @@ def build(
 
 def store(rows: PageRows) -> None:
     """Writes the rows, but for the events: those come behind the email's own row."""
-    _DELIVERY.together(rows.deliveries)
+    DELIVERY.together(rows.deliveries)
     _RECIPIENT.together(rows.recipients)
     _MEMBER_COPY.together(rows.member_copies)

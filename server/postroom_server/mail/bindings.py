@@ -102,8 +102,7 @@ class Bindings:
             held |= (Binding.tenant_id == PLATFORM_TENANT) & Binding.biz_key.not_in(bound_here)
         place = self._listing.check(request, _FIELDS, [owner, int(include_platform)], [held])
         found = find(place)
-        rows = {row.id: row for row in Binding.select().where(Binding.id.in_(found.ids))}
-        return self._listing.page(place, found, [_record_of(rows[id_]) for id_ in found.ids])
+        return self._listing.page(place, found, [_record_of(row) for row in self._listing.rows(found)])
 
 
 def _find(tenant_id: int, biz_key: str) -> Binding | None:

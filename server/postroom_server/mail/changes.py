@@ -9,12 +9,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import peewee
 
-from postroom_server.clock import DAY, Clock, Millis
-from postroom_server.mail import email_rows
+from postroom_server.clock import Clock, Millis
+from postroom_server.mail import rescheduling
 from postroom_server.mail.email_record import EmailRecord
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.recipients import no_such_email
@@ -25,7 +24,6 @@ from postroom_server.store.models import (
     Delivery,
     DeliveryState,
     Email,
-    EmailState,
     Recipient,
     RecipientState,
 )
@@ -38,14 +36,12 @@ _MOST_RECIPIENTS = 1000
 _VISIBLE = Statement(
     lambda: (
         Email.select(
-            Email.id, Email.recipient_count, Email.open_count, Email.cancelled_count, Email.suppressed_count,
-            Email.state, Email.expire_time, Email.expire_fixed, Email.validity, Email.audience_state,
-            Email.accept_time, Email.schedule_time,
+            Email.id, Email.recipient_count, Email.open_count, Email.cancelled_count, Email.audience_state
         )
         .where(one_of(Email.id, "ids") & (Email.tenant_id == bind("tenant_id")) & Email.delete_time.is_null())
         .order_by(Email.id)
     )
-)  # fmt: skip
+)
 # One statement decides for each delivery: a worker takes it before or after, never in between.
 _CANCEL_DELIVERIES = Statement(
     lambda: (
@@ -86,29 +82,6 @@ _HIDE = Statement(
         Email.update(delete_time=bind("now"))
         .where(one_of(Email.id, "ids") & (Email.tenant_id == bind("tenant_id")) & Email.delete_time.is_null())
         .returning(Email.id)
-    )
-)
-_WHEN = Statement(
-    # Its date is when a message was due at first; run_at moves whenever nobody can be asked.
-    lambda: Delivery.select(peewee.fn.COUNT(Delivery.id), peewee.fn.MIN(Delivery.date_time)).where(
-        (Delivery.email_id == bind("email_id"))
-        & ((Delivery.state != peewee.SQL("'DONE'")) | (Delivery.transactions > 0))
-    )
-)
-_MOVE_DELIVERIES = Statement(
-    lambda: (
-        Delivery.update(run_at=bind("due"), date_time=bind("due"), expire_time=bind("expire_time"))
-        .where(
-            (Delivery.email_id == bind("email_id"))
-            & Delivery.state.in_([DeliveryState.PREPARING, DeliveryState.READY])
-            & (Delivery.transactions == 0)
-        )
-        .returning(Delivery.id)
-    )
-)
-_MOVE_EMAIL = Statement(
-    lambda: Email.update(schedule_time=bind("schedule_time"), expire_time=bind("expire_time")).where(
-        Email.id == bind("email_id")
     )
 )
 
@@ -159,7 +132,7 @@ class Changes:
         if not _VISIBLE.rows(ids=as_list([email_id]), tenant_id=tenant_id):
             raise no_such_email(email_id)
         leased, left = _cancel(tenant_id, [email_id], rest, self._clock.now(), is_told=True)
-        [(_, recipients, open_now, cancelled, _, _, _, _, _, audience, *_)] = _VISIBLE.rows(
+        [(_, recipients, open_now, cancelled, audience)] = _VISIBLE.rows(
             ids=as_list([email_id]), tenant_id=tenant_id
         )
         if left is not None:
@@ -209,51 +182,10 @@ class Changes:
         return Deleted(len(hidden), leased)
 
     def reschedule(self, tenant_id: int, email_id: int, schedule_time: Millis | None) -> EmailRecord:
-        """Moves the time of an email of which nothing was attempted yet; a past time means at once."""
-        now = self._clock.now()
-        if schedule_time is None:
-            raise _not_then("is required")
-        if schedule_time > now + self._limits.longest_schedule:
-            raise _not_then(f"is more than {self._limits.longest_schedule // DAY} days away")
-        rows = _VISIBLE.rows(ids=as_list([email_id]), tenant_id=tenant_id)
-        if not rows:
-            raise no_such_email(email_id)
-        _, recipients, open_now, _, suppressed, state, expire_time, fixed, validity, audience, *_ = rows[0]
-        if audience is not None:
-            return self._reschedule_audience(tenant_id, email_id, schedule_time, rows[0])
-        # Whom the suppression list holds back was not attempted, and has no time to be moved.
-        deliveries, was_due = _WHEN.rows(email_id=email_id)[0]
-        if state != EmailState.PENDING or not deliveries or open_now + suppressed != recipients:
-            raise _attempted(email_id)
-        due = max(now, schedule_time)
-        if fixed is None:
-            fixed = expire_time - was_due != (validity or self._limits.lifetime)
-        # What nobody fixed was counted from when the mail was due, and is again.
-        expires = expire_time if fixed else due + expire_time - was_due
-        if expires <= due:
-            raise _not_then("is not before expire_time")
-        moved = _MOVE_DELIVERIES.rows(email_id=email_id, due=due, expire_time=expires)
-        if len(moved) != deliveries:
-            raise _attempted(email_id)
-        _MOVE_EMAIL.execute(email_id=email_id, schedule_time=schedule_time, expire_time=expires)
-        history.append([history.event(tenant_id, history.Kind.EMAIL_RESCHEDULED, now, email_id=email_id)])
-        return email_rows.load([email_id], tenant_id)[0]
-
-    def _reschedule_audience(
-        self, tenant_id: int, email_id: int, schedule_time: Millis, row: tuple[Any, ...]
-    ) -> EmailRecord:
-        """Moves the look-up of an audience, if it has not begun: who was found has their copy."""
-        now = self._clock.now()
-        _, _, _, _, _, _, expire_time, fixed, _, _, accept_time, was_scheduled = row
-        due, was_due = max(now, schedule_time), max(accept_time, was_scheduled or 0)
-        expires = expire_time if fixed else due + expire_time - was_due
-        if expires <= due:
-            raise _not_then("is not before expire_time")
-        if not expansions.move(email_id, due, expires):
-            raise _attempted(email_id)
-        _MOVE_EMAIL.execute(email_id=email_id, schedule_time=schedule_time, expire_time=expires)
-        history.append([history.event(tenant_id, history.Kind.EMAIL_RESCHEDULED, now, email_id=email_id)])
-        return email_rows.load([email_id], tenant_id)[0]
+        """Gives an email of which nothing was attempted yet another time."""
+        return rescheduling.reschedule(
+            tenant_id, email_id, schedule_time, now=self._clock.now(), limits=self._limits
+        )
 
 
 def _cancel(
@@ -292,16 +224,3 @@ def _cancel(
     leased = [delivery_id for delivery_id, _, state in touched if state == DeliveryState.LEASED]
     has_more = bool(_HAS_MORE.rows(email_ids=as_list(email_ids), behind=behind))
     return leased, Rest(behind, rest.announced or bool(asked)) if has_more else None
-
-
-def _not_then(problem: str) -> Refusal:
-    violation = Violation("schedule_time", problem)
-    return Refusal(Reason.INVALID_FIELD, f"schedule_time: {problem}", violations=[violation])
-
-
-def _attempted(email_id: int) -> Refusal:
-    return Refusal(
-        Reason.TOO_LATE,
-        "part of this email has been attempted, or it has ended",
-        metadata={"email_id": str(email_id)},
-    )

@@ -6,8 +6,6 @@ Field paths are the contract's, so that a caller finds the field that is meant.
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +16,7 @@ from postroom_server.mail.audience import check_audience
 from postroom_server.mail.draft import CopyMode, CustomBody, Draft, TemplateBody
 from postroom_server.mail.file_checks import check_files
 from postroom_server.mail.limits import Limits
+from postroom_server.mail.param_checks import PATH_CHARACTERS, params_as_json
 from postroom_server.mail.suppression_override import check_override
 from postroom_server.message import address, language
 from postroom_server.message.header import check_header
@@ -34,10 +33,7 @@ _REQUEST_ID_CHARACTERS = 255
 _SUBJECT_CHARACTERS = 998
 _NAME_CHARACTERS = 200
 _LABEL_CHARACTERS = 256
-_PATH_CHARACTERS = 254  # as long as an address
 _OUR_HEADERS = "x-postroom-"
-# Messages nest at most a hundred deep, an object is three of these, and answers wrap more around it.
-_PARAMS_DEPTH = 16
 _RECIPIENT_PARAMS = "template.recipient_params"
 
 
@@ -196,7 +192,7 @@ def _headers(headers: Mapping[str, str], found: list[Violation]) -> None:
 
 def _entry(field: str, key: str) -> str:
     """The path of one entry of a map. A key of any length makes a path that can be read."""
-    return f"{field}[{key[:_PATH_CHARACTERS]!r}]"
+    return f"{field}[{key[:PATH_CHARACTERS]!r}]"
 
 
 def _body(
@@ -253,7 +249,7 @@ def _template(
                 "biz_key", "name the template, or the business key it is bound to", Reason.BIZ_KEY_REQUIRED
             )
         )
-    params_json = _params("template.params", body.params, limits, found)
+    params_json = params_as_json("template.params", body.params, limits, found)
     if not body.recipient_params:
         return params_json, {}
     if draft.audience is not None:
@@ -280,7 +276,7 @@ def _recipient_params(
     for text, params in body.recipient_params.items():
         field = _entry(_RECIPIENT_PARAMS, text)
         parsed = _address(field, text, found)
-        _params(field, params, limits, found)
+        params_as_json(field, params, limits, found)
         if not parsed:
             continue
         if parsed in by_address:
@@ -292,43 +288,6 @@ def _recipient_params(
     return by_address
 
 
-def _params(field: str, params: Mapping[str, Any], limits: Limits, found: list[Violation]) -> str | None:
-    if not params:
-        return None
-    if len(params) > limits.params_names:
-        found.append(Violation(field, f"{len(params)} names; at most {limits.params_names}"))
-    try:
-        text = json.dumps(params, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except ValueError:
-        found.extend(
-            Violation(f"{field}.{name[:_PATH_CHARACTERS]}", "holds a number that is not finite")
-            for name, value in params.items()
-            if not _is_finite(value)
-        )
-        return None
-    found.extend(
-        Violation(f"{field}.{name[:_PATH_CHARACTERS]}", f"is nested deeper than {_PARAMS_DEPTH} levels")
-        for name, value in params.items()
-        if isinstance(value, dict | list) and _is_deeper(value, _PARAMS_DEPTH)
-    )
-    if len(text) > limits.params_bytes // 4 and len(text.encode("utf-8", "replace")) > limits.params_bytes:
-        found.append(Violation(field, f"at most {limits.params_bytes} bytes as JSON"))
-    return text
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return inner is not None and (levels == 0 or any(_is_deeper(each, levels - 1) for each in inner))
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, Mapping):
-        return all(map(_is_finite, value.values()))
-    return not isinstance(value, list) or all(map(_is_finite, value))
-
-
 def _language(text: str, found: list[Violation]) -> str:
     if not text:
         return ""
@@ -337,7 +296,3 @@ def _language(text: str, found: list[Violation]) -> str:
     except ValueError:
         found.append(Violation("language", "is not a language tag such as en or zh-CN"))
         return ""
-
-
-def as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -148,6 +148,12 @@ class Listing:
                 return ((column, equal[name]),)
         return ()
 
+    def rows(self, found: Found) -> list[Any]:
+        """The whole rows of a page, in its order."""
+        model: type[Any] = self.model
+        rows = {row.id: row for row in model.select().where(model.id.in_(found.ids))}
+        return [rows[id_] for id_ in found.ids]
+
     def page(self, place: Place, found: Found, items: list[T]) -> Page[T]:
         """The page of these items: the first of `found`, in its order."""
         return Page(

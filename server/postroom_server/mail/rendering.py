@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from postroom_server.mail.caller import Caller
+from postroom_server.mail.compiled_content import compile_content
 from postroom_server.mail.draft import TemplateBody
 from postroom_server.mail.form_checks import Findings
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.template_choice import find_template
-from postroom_server.mail.template_content import check_content, check_params, compile_content
+from postroom_server.mail.template_content import check_content, check_params
 from postroom_server.mail.template_form import ContentForm
 from postroom_server.mail.template_rows import find_version, read_content
 from postroom_server.mail.tenancy import tenant_of

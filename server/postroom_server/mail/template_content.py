@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from postroom_server.clock import DAY, SECOND
-from postroom_server.mail.checks import as_json
+from postroom_server.mail.compiled_content import compile_content, compile_each
 from postroom_server.mail.form_checks import Findings
 from postroom_server.mail.limits import Limits
-from postroom_server.mail.template_form import ContentForm, VariableForm, VariantForm
-from postroom_server.message import percent
-from postroom_server.message.compiling import compile_template
-from postroom_server.message.liquid import paths
-from postroom_server.message.liquid.system_object import ROOT as SYSTEM
+from postroom_server.mail.param_checks import as_json
+from postroom_server.mail.template_form import ContentForm, VariantForm
+from postroom_server.mail.template_variables import MAX_VARIABLES, declared, with_discovered, without_told
 from postroom_server.message.placement import check_placement
-from postroom_server.message.template import (
-    BadTemplate,
-    CompiledTemplate,
-    Content,
-    MissingVariables,
-    UnsafeContent,
-    Variable,
-)
+from postroom_server.message.template import CompiledTemplate, MissingVariables, UnsafeContent
 from postroom_server.message.unsafe import check_body
-from postroom_server.message.values import text_of
-from postroom_server.message.variable_types import STRUCTURED, VariableType, problem_of
 from postroom_server.refusals import Reason
 from postroom_server.store.models import Syntax
 
 MAX_VARIANTS = 50
-MAX_VARIABLES = 256
 MAX_SUBJECT_CHARACTERS = 256
 MAX_PARTS_TOGETHER = 3  # times the limit of one part
-# How many times variables may stand in one variant: accepting a mail looks at each place.
-MAX_PLACES = 4096
 _INVALID = Reason.TEMPLATE_CONTENT_INVALID
 
 
@@ -49,18 +35,18 @@ def check_content(form: ContentForm, found: Findings, *, tenant_language: str, l
         found.add("content.validity", "must be from 1 second to 24 hours")
     variants = _variants(form.variants, found, tenant_language, limits)
     default_language = _default_language(form.default_language, variants, found)
-    variables = _declared(form, variants, found, limits)
+    variables = declared(form, variants, found, limits)
     checked = dataclasses.replace(
         form, variants=variants, variables=variables, default_language=default_language
     )
     if len(found.violations) > before:
         return checked
     if form.syntax is Syntax.LIQUID:
-        checked = _without_told(checked, {one.name for one in form.variables if one.required})
-    compiled = _compiled(checked, found)
+        checked = without_told(checked, {one.name for one in form.variables if one.required})
+    compiled = compile_each(checked, found)
     if len(found.violations) > before:
         return checked
-    checked = dataclasses.replace(checked, variables=_with_discovered(checked, compiled))
+    checked = dataclasses.replace(checked, variables=with_discovered(checked, compiled))
     if len(checked.variables) > MAX_VARIABLES:
         found.add(
             "content.variables", f"{len(checked.variables)} with the discovered; at most {MAX_VARIABLES}"
@@ -109,15 +95,6 @@ def check_params(field: str, params: Mapping[str, Any], found: Findings, limits:
         found.add(field, f"at most {limits.params_bytes} bytes as JSON")
 
 
-def compile_content(content: ContentForm) -> dict[str, CompiledTemplate]:
-    """Checked content as sending compiles it, a template per language."""
-    variables = _variables(content)
-    return {
-        variant.language: compile_template(_parts(variant), variables, content.syntax)
-        for variant in content.variants
-    }
-
-
 def _variants(
     given: tuple[VariantForm, ...], found: Findings, tenant_language: str, limits: Limits
 ) -> tuple[VariantForm, ...]:
@@ -158,141 +135,6 @@ def _default_language(text: str, variants: tuple[VariantForm, ...], found: Findi
     return tag
 
 
-def _declared(
-    form: ContentForm, variants: tuple[VariantForm, ...], found: Findings, limits: Limits
-) -> tuple[VariableForm, ...]:
-    given = form.variables
-    defaults = [variable.default for variable in given if variable.default is not None]
-    if len(as_json(defaults).encode(errors="replace")) > limits.params_bytes:
-        found.add("content.variables", f"default values of more than {limits.params_bytes} bytes together")
-        return ()
-    if len(given) > MAX_VARIABLES:
-        found.add("content.variables", f"{len(given)} variables; at most {MAX_VARIABLES}")
-        return ()
-    check = _check_percent if form.syntax is Syntax.PERCENT else _check_liquid
-    held = _held(variants) if form.syntax is Syntax.PERCENT else frozenset()
-    kept: dict[str, VariableForm] = {}
-    for i, variable in enumerate(given):
-        field = f"content.variables[{i}]"
-        if not check(field, variable, found):
-            continue
-        if variable.name in kept:
-            found.add(f"{field}.name", f"{variable.name} is there already")
-        # Answers list discovered names too. One that came back with content that no longer holds it must not
-        # become a requirement that nothing uses.
-        if variable.name in held or not variable.says_nothing:
-            required = variable.default is None if variable.required is None else variable.required
-            kept[variable.name] = dataclasses.replace(variable, required=required, declared=True)
-    return tuple(kept.values())
-
-
-def _held(variants: tuple[VariantForm, ...]) -> frozenset[str]:
-    """All names that could be variables of PERCENT content."""
-    return frozenset().union(
-        *(
-            percent.candidates(part)
-            for variant in variants
-            for part in (variant.subject, variant.html, variant.text)
-        )
-    )
-
-
-def _check_percent(field: str, variable: VariableForm, found: Findings) -> bool:
-    """Whether the name can be one. What else is wrong goes to `found` as well."""
-    if not percent.is_name(variable.name):
-        found.add(f"{field}.name", "must be a letter or _ and up to 63 of letters, digits, _, . and -")
-        return False
-    if variable.type in STRUCTURED:
-        found.add(f"{field}.type", f"{variable.type} is for LIQUID only")
-    else:
-        _check_default(field, variable, found)
-    return True
-
-
-def _check_liquid(field: str, variable: VariableForm, found: Findings) -> bool:
-    steps = paths.parse(variable.name)
-    if steps is None:
-        found.add(f"{field}.name", paths.RULE)
-        return False
-    if steps[0] == SYSTEM:
-        found.add(f"{field}.name", f"{SYSTEM} is the system's")
-        return False
-    if variable.literal:
-        found.add(f"{field}.literal", "is for PERCENT only")
-    if variable.raw and variable.type in STRUCTURED:
-        found.add(f"{field}.raw", f"{variable.type} has no text; declare what is inside")
-    _check_default(field, variable, found)
-    return True
-
-
-def _check_default(field: str, variable: VariableForm, found: Findings) -> None:
-    if variable.default is not None and (problem := problem_of(variable.type, variable.default)):
-        found.add(f"{field}.default_value", problem)
-
-
-def _compiled(content: ContentForm, found: Findings) -> list[CompiledTemplate]:
-    """The variants, as far as they can be compiled."""
-    variables = _variables(content)
-    compiled: list[CompiledTemplate] = []
-    for i, variant in enumerate(content.variants):
-        try:
-            one = compile_template(_parts(variant), variables, content.syntax)
-        except BadTemplate as error:
-            of = "content" if error.field == "variables" else f"content.variants[{i}]"
-            found.add(f"{of}.{error.field}", error.problem, _INVALID)
-            continue
-        if one.place_count > MAX_PLACES:
-            problem = f"variables stand in {one.place_count} places; at most {MAX_PLACES}"
-            found.add(f"content.variants[{i}]", problem)
-        compiled.append(one)
-    return compiled
-
-
-def _without_told(content: ContentForm, asked: Collection[str]) -> ContentForm:
-    """LIQUID content without variables that only repeat what discovery says, or said of earlier content.
-
-    Answers list discovered variables with their types, and always say whether they are required. Content
-    that comes back with them must not make them the author's, nor require what nothing uses. `asked` are the
-    names that the author said, rather than left to us, to be required.
-    """
-    discovered: dict[str, VariableForm] = {}
-    bare = dataclasses.replace(content, variables=())
-    for form in _with_discovered(bare, _compiled(bare, Findings())):
-        discovered[form.name] = form
-    kept = []
-    for form in content.variables:
-        told = discovered.get(form.name)
-        says_more = form.default is not None or form.raw or form.type is VariableType.STRING
-        if told is None:
-            is_used = any(name.startswith((f"{form.name}.", f"{form.name}[")) for name in discovered)
-            is_repeated = form.name in asked and not is_used
-        else:
-            is_repeated = form.type == told.type and form.required == told.required
-        if says_more or not is_repeated:
-            kept.append(form)
-    return dataclasses.replace(content, variables=tuple(kept))
-
-
-def _with_discovered(content: ContentForm, compiled: Iterable[CompiledTemplate]) -> tuple[VariableForm, ...]:
-    """The declared variables, then what any language takes. Of several types nobody knows which is right."""
-    variables = {variable.name: variable for variable in content.variables}
-    for one in compiled:
-        for variable in one.variables:
-            known = variables.setdefault(
-                variable.name,
-                VariableForm(variable.name, variable.type, required=variable.required, declared=False),
-            )
-            if known.declared:
-                continue
-            types = {known.type, variable.type} - {VariableType.ANY}
-            variables[variable.name] = dataclasses.replace(
-                known,
-                type=types.pop() if len(types) == 1 else VariableType.ANY,
-                required=bool(known.required or variable.required),
-            )
-    return tuple(variables.values())
-
-
 def _check_placement(content: ContentForm, compiled: Iterable[CompiledTemplate], found: Findings) -> None:
     if content.syntax is not Syntax.PERCENT:
         for i, one in enumerate(compiled):
@@ -306,26 +148,3 @@ def _check_placement(content: ContentForm, compiled: Iterable[CompiledTemplate],
     for i, variant in enumerate(content.variants):
         for problem in check_placement(variant.html, names, raw=raw):
             found.add(f"content.variants[{i}].html", str(problem), _INVALID)
-
-
-def _parts(variant: VariantForm) -> Content:
-    return Content(variant.subject, variant.html or None, variant.text or None)
-
-
-def _variables(content: ContentForm) -> list[Variable]:
-    return [
-        Variable(
-            name=form.name,
-            required=form.required is not False,
-            default=_default(content.syntax, form.default),
-            raw=form.raw,
-            literal=form.literal,
-            declared=form.declared,
-            type=form.type,
-        )
-        for form in content.variables
-    ]
-
-
-def _default(syntax: Syntax, value: Any) -> object:
-    return value if value is None or syntax is Syntax.LIQUID else text_of(value)

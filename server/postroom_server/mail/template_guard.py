@@ -6,9 +6,9 @@ import structlog
 
 from postroom_server.clock import DAY, Clock
 from postroom_server.mail.broken_call import Break
+from postroom_server.mail.compiled_content import compile_content
 from postroom_server.mail.template_breaks import Sendable, breaks, refusal_of, summary
 from postroom_server.mail.template_calls import find_callers, find_calls
-from postroom_server.mail.template_content import compile_content
 from postroom_server.mail.template_form import ContentForm, TemplateRecord
 from postroom_server.store.known import Memory
 from postroom_server.store.models import Template

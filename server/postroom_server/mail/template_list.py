@@ -8,9 +8,9 @@ from typing import Any, Protocol, TypeVar
 import peewee
 
 from postroom_server.mail.caller import Caller
-from postroom_server.mail.checks import as_json
 from postroom_server.mail.page_token import PageTokens
 from postroom_server.mail.pages import Listing, Page, PageRequest, find
+from postroom_server.mail.param_checks import as_json
 from postroom_server.mail.template_form import ContentForm, TemplateRecord
 from postroom_server.mail.template_rows import records_of
 from postroom_server.mail.tenancy import tenant_of
@@ -85,8 +85,7 @@ class TemplateList:
         owners = sorted({owner, PLATFORM_TENANT}) if include_platform else [owner]
         place = self._listing.check(request, _fields(), owners, [Template.tenant_id.in_(owners)])
         found = find(place)
-        rows = {row.id: row for row in Template.select().where(Template.id.in_(found.ids))}
-        ordered = [rows[id_] for id_ in found.ids]
+        ordered = self._listing.rows(found)
         if not with_content:
             return self._listing.page(place, found, records_of(ordered, with_content=False))
         shown = first_that_fit(ordered, lambda some: records_of(some, with_content=True))

@@ -79,8 +79,7 @@ class TemplateVersions:
         held = [TemplateVersion.template_id == template.id]
         place = self._listing.check(request, _FIELDS, [template.id], held)
         found = find(place)
-        rows = {row.id: row for row in TemplateVersion.select().where(TemplateVersion.id.in_(found.ids))}
-        ordered = [rows[id_] for id_ in found.ids]
+        ordered = self._listing.rows(found)
         if not with_content:
             return self._listing.page(place, found, version_records(ordered, with_content=False))
         shown = first_that_fit(ordered, lambda some: version_records(some, with_content=True))

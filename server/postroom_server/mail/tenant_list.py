@@ -38,5 +38,4 @@ class TenantList:
     def list(self, request: PageRequest) -> Page[TenantRecord]:
         place = self._listing.check(request, _FIELDS, [], [Tenant.id >= PLATFORM_TENANT])
         found = find(place)
-        rows = {row.id: row for row in Tenant.select().where(Tenant.id.in_(found.ids))}
-        return self._listing.page(place, found, [record_of(rows[id_]) for id_ in found.ids])
+        return self._listing.page(place, found, [record_of(row) for row in self._listing.rows(found)])

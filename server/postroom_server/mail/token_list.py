@@ -46,5 +46,4 @@ class TokenList:
         owner = tenant_of(caller, tenant_id)
         place = self._listing.check(request, _FIELDS, [owner], [Token.tenant_id == owner])
         found = find(place)
-        rows = {row.id: row for row in Token.select().where(Token.id.in_(found.ids))}
-        return self._listing.page(place, found, [record_of(rows[id_]) for id_ in found.ids])
+        return self._listing.page(place, found, [record_of(row) for row in self._listing.rows(found)])

@@ -16,9 +16,7 @@ from postroom_server.message.liquid.filters import FILTERS
 from postroom_server.message.liquid.limits import MAX_LOCALS, MAX_TEXT
 from postroom_server.message.liquid.page import Page
 from postroom_server.message.liquid.undefined import Hole
-from postroom_server.message.liquid.work import RenderProblem, Work
-
-_CHARACTERS_A_STEP = 256
+from postroom_server.message.liquid.work import CHARACTERS_A_STEP, RenderProblem, Work
 
 
 class Context(RenderContext):
@@ -56,7 +54,7 @@ class Context(RenderContext):
         self._kept += size - self._sizes.get(key, 0)
         self._sizes[key] = size
         self.locals[key] = val
-        self.work.spend(1 + size // _CHARACTERS_A_STEP)
+        self.work.spend(1 + size // CHARACTERS_A_STEP)
         if self._kept > MAX_LOCALS:
             raise RenderProblem(f"keeps more than {MAX_LOCALS} characters in names of its own")
 

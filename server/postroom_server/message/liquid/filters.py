@@ -9,8 +9,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -19,18 +18,24 @@ from liquid.builtin.filters import math as numbers
 from liquid.undefined import Undefined
 
 from postroom_server.message.liquid import dates
-from postroom_server.message.liquid.limits import (
-    MAX_INTEGER_BITS,
-    MAX_LIST,
-    MAX_PATH_CHARACTERS,
-    MAX_TEXT,
+from postroom_server.message.liquid.operands import (
+    as_items,
+    as_key,
+    as_number,
+    as_sequence,
+    as_text,
+    as_whole,
+    checked,
+    known,
+    made,
+    refuse_characters,
+    refuse_items,
 )
 from postroom_server.message.liquid.undefined import Absent
-from postroom_server.message.liquid.work import NoValue, RenderProblem, Work
-from postroom_server.message.liquid.written import Broken, number_of, plain_number, text_of_value
+from postroom_server.message.liquid.work import CHARACTERS_A_STEP, RenderProblem, Work
+from postroom_server.message.liquid.written import Broken
 from postroom_server.message.variable_types import VariableType
 
-_CHARACTERS_A_STEP = 256
 _Function = Callable[..., Any]
 
 
@@ -52,88 +57,6 @@ class Filter:
     reads: bool | None = None
 
 
-def _text(work: Work, value: object) -> str:
-    """The text of a filter's value or argument, paid for."""
-    if isinstance(value, Absent):
-        return ""
-    if isinstance(value, Undefined):
-        raise NoValue(value.name)
-    if value is None:
-        raise RenderProblem("takes a text where there is none")
-    try:
-        text = text_of_value(value)
-    except ValueError as error:
-        raise RenderProblem(f"takes a text where there is a value that {error}") from None
-    work.spend(1 + len(text) // _CHARACTERS_A_STEP)
-    return text
-
-
-def _number(work: Work, value: object) -> int | float:
-    work.spend(1)
-    if isinstance(value, Absent):
-        return 0
-    if isinstance(value, Undefined):
-        raise NoValue(value.name)
-    try:
-        if isinstance(value, str):
-            return number_of(value.strip())
-        if not isinstance(value, bool):
-            return plain_number(value)
-    except ValueError:
-        pass
-    raise RenderProblem(f"takes a number where there is {_shown(value)}")
-
-
-def _items(work: Work, value: object) -> list[Any]:
-    """The items of a list, those of lists in it among them, as Liquid has it."""
-    if isinstance(value, Absent):
-        return []
-    if isinstance(value, Undefined):
-        raise NoValue(value.name)
-    if not isinstance(value, (list, tuple, range)):
-        raise RenderProblem(f"takes a list where there is {_shown(value)}")
-    items: list[Any] = []
-    _flatten(value, items, 5)
-    work.spend_on_items(items)
-    return items
-
-
-def _flatten(value: Iterable[Any], items: list[Any], levels: int) -> None:
-    for item in value:
-        if levels and isinstance(item, (list, tuple)):
-            _flatten(item, items, levels - 1)
-        else:
-            items.append(item)
-        if len(items) > MAX_LIST:
-            raise RenderProblem(f"makes a list of more than {MAX_LIST} items")
-
-
-def _shown(value: object) -> str:
-    return f"{value[:40]!r}" if isinstance(value, str) else f"a value of type {type(value).__name__}"
-
-
-def _made(work: Work, value: Any) -> Any:
-    """What a filter made, if it is not too much; a text may be longer than all that it was made of."""
-    if isinstance(value, str):
-        work.spend(len(value) // _CHARACTERS_A_STEP)
-    return _checked(value)
-
-
-def _checked(value: Any) -> Any:
-    if isinstance(value, str):
-        if len(value) > MAX_TEXT:
-            raise RenderProblem(f"makes a text of more than {MAX_TEXT} characters")
-    elif isinstance(value, list):
-        if len(value) > MAX_LIST:
-            raise RenderProblem(f"makes a list of more than {MAX_LIST} items")
-    elif isinstance(value, int):
-        if value.bit_length() > MAX_INTEGER_BITS:
-            raise RenderProblem(f"makes a number of more than {MAX_INTEGER_BITS} bits")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise RenderProblem("makes a number that is not finite")
-    return value
-
-
 def _of_text(
     function: _Function, arguments: int = 0, least: int | None = None, *, seeks: bool = False, weight: int = 1
 ) -> Filter:
@@ -141,11 +64,11 @@ def _of_text(
     it looks at its text."""
 
     def apply(work: Work, value: object, *given: object) -> Any:
-        text, told = _text(work, value), [_text(work, argument) for argument in given]
-        work.spend((weight - 1) * (len(text) // _CHARACTERS_A_STEP))
+        text, told = as_text(work, value), [as_text(work, argument) for argument in given]
+        work.spend((weight - 1) * (len(text) // CHARACTERS_A_STEP))
         if seeks:
             work.spend_on_search(text, told[0])
-        return _made(work, function(text, *told))
+        return made(work, function(text, *told))
 
     return Filter(apply, arguments if least is None else least, arguments)
 
@@ -153,7 +76,7 @@ def _of_text(
 def _of_number(function: _Function, arguments: int = 0, least: int | None = None) -> Filter:
     def apply(work: Work, value: object, *given: object) -> Any:
         try:
-            return _checked(function(_number(work, value), *(_number(work, each) for each in given)))
+            return checked(function(as_number(work, value), *(as_number(work, each) for each in given)))
         except ArithmeticError:
             raise RenderProblem("makes a number that is too large") from None
 
@@ -165,34 +88,18 @@ def _of_list(function: _Function, arguments: int = 0, *, keeps: str | None = "",
     pay = more.pop("pay", None)
 
     def apply(work: Work, value: object, *given: object) -> Any:
-        items = _items(work, value)
-        told = [_key(work, each) if at == 0 else _plain(each) for at, each in enumerate(given)]
+        items = as_items(work, value)
+        told = [as_key(work, each) if at == 0 else known(each) for at, each in enumerate(given)]
         if len(told) > 1:
             work.spend(len(items) * work.cost(told[1]))
         if pay is not None:
             pay(work, items, *told)
         try:
-            return _checked(function(items, *told))
+            return checked(function(items, *told))
         except ArithmeticError:
             raise RenderProblem("takes numbers where there is something else") from None
 
     return Filter(apply, more.pop("least", arguments), arguments, hint=VariableType.LIST, keeps=keeps, **more)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Undefined):
-        raise NoValue(value.name)
-    return value
-
-
-def _key(work: Work, value: object) -> object:
-    """The name of a field, or the number of an item. python-liquid would spell out whatever it is given."""
-    if isinstance(value, Absent) or not isinstance(value, (str, list, tuple, dict, range)):
-        return _plain(value)
-    name = _text(work, value)
-    if len(name) > MAX_PATH_CHARACTERS:
-        raise RenderProblem(f"takes the name of a field of more than {MAX_PATH_CHARACTERS} characters")
-    return name
 
 
 def _pay_for_sorting(work: Work, items: list[Any], key: object = None) -> None:
@@ -207,20 +114,17 @@ def _pay_for_sorting(work: Work, items: list[Any], key: object = None) -> None:
 
 
 def _concat(work: Work, value: object, other: object) -> Any:
-    items, more = _items(work, value), _plain(other)
+    items, more = as_items(work, value), known(other)
     if isinstance(more, (list, tuple)):
         work.spend_on_items(more)
-    return _checked(array.concat(items, more))
+    return checked(array.concat(items, more))
 
 
 def _replace(work: Work, value: object, seek: object, put: object = "") -> str:
-    text, sought, placed = _text(work, value), _text(work, seek), _text(work, put)
+    text, sought, placed = as_text(work, value), as_text(work, seek), as_text(work, put)
     work.spend_on_search(text, sought)
-    # Looked at before it is made: a long text in many places would fill the memory first.
-    if len(text) + text.count(sought) * (len(placed) - len(sought)) > MAX_TEXT:
-        raise RenderProblem(f"makes a text of more than {MAX_TEXT} characters")
-    made: str = _made(work, text.replace(sought, placed))
-    return made
+    refuse_characters(len(text) + text.count(sought) * (len(placed) - len(sought)))
+    return made(work, text.replace(sought, placed))
 
 
 def _remove_last(text: str, sought: str) -> str:
@@ -238,85 +142,63 @@ def _replace_last(text: str, sought: str, placed: str) -> str:
 
 
 def _split(work: Work, value: object, separator: object) -> list[str]:
-    text, sought = _text(work, value), _text(work, separator)
+    text, sought = as_text(work, value), as_text(work, separator)
     work.spend_on_search(text, sought)
-    if (text.count(sought) if sought else len(text)) > MAX_LIST:
-        raise RenderProblem(f"makes a list of more than {MAX_LIST} items")
-    parts: list[str] = _checked(string.split(text, sought))
+    refuse_items(text.count(sought) if sought else len(text))
+    parts: list[str] = checked(string.split(text, sought))
     work.spend(len(parts))
     return parts
 
 
 def _join(work: Work, value: object, separator: object = " ") -> str:
-    between = _text(work, separator)
-    texts = [_text(work, item) for item in _items(work, value)]
-    if sum(map(len, texts)) + len(between) * len(texts) > MAX_TEXT:
-        raise RenderProblem(f"makes a text of more than {MAX_TEXT} characters")
-    made: str = _made(work, between.join(texts))
-    return made
+    between = as_text(work, separator)
+    texts = [as_text(work, item) for item in as_items(work, value)]
+    refuse_characters(sum(map(len, texts)) + len(between) * len(texts))
+    return made(work, between.join(texts))
 
 
 def _truncate(function: _Function) -> _Function:
     def apply(work: Work, value: object, most: object = None, end: object = "...") -> Any:
-        text, ending = _text(work, value), _text(work, end)
+        text, ending = as_text(work, value), as_text(work, end)
         # Cut into words, of which there may be as many as half the characters.
-        work.spend(3 * (len(text) // _CHARACTERS_A_STEP))
+        work.spend(3 * (len(text) // CHARACTERS_A_STEP))
         if most is None:
-            return _checked(function(text, end=ending))
-        return _checked(function(text, _whole(work, most), ending))
+            return checked(function(text, end=ending))
+        return checked(function(text, as_whole(work, most), ending))
 
     return apply
 
 
 def _slice(work: Work, value: object, start: object, length: object = 1) -> Any:
-    sequence = _items(work, value) if isinstance(value, (list, tuple, range)) else _text(work, value)
-    return string.slice_(sequence, _whole(work, start), _whole(work, length))
-
-
-def _whole(work: Work, value: object) -> int:
-    number = _number(work, value)
-    if number != int(number):
-        raise RenderProblem(f"takes a whole number where there is {number}")
-    return int(number)
+    sequence = as_items(work, value) if isinstance(value, (list, tuple, range)) else as_text(work, value)
+    return string.slice_(sequence, as_whole(work, start), as_whole(work, length))
 
 
 def _round(work: Work, value: object, digits: object = 0) -> Any:
-    return _checked(numbers.round_(_number(work, value), max(min(_whole(work, digits), 100), -100)))
+    return checked(numbers.round_(as_number(work, value), max(min(as_whole(work, digits), 100), -100)))
 
 
 def _size(work: Work, value: object) -> int:
     work.spend(1)
     if isinstance(value, Absent):
         return 0
-    if isinstance(value, Undefined):
-        raise NoValue(value.name)
+    value = known(value)
     return len(value) if isinstance(value, (str, list, tuple, dict, range)) else 0
 
 
 def _first(work: Work, value: object) -> Any:
-    return next(iter(_outer(work, value)), None)
+    return next(iter(as_sequence(work, value)), None)
 
 
 def _last(work: Work, value: object) -> Any:
-    return next(reversed(_outer(work, value)), None)
-
-
-def _outer(work: Work, value: object) -> list[Any] | tuple[Any, ...] | range:
-    work.spend(1)
-    if isinstance(value, Absent):
-        return ()
-    if isinstance(value, Undefined):
-        raise NoValue(value.name)
-    if not isinstance(value, (list, tuple, range)):
-        raise RenderProblem(f"takes a list where there is {_shown(value)}")
-    return value
+    return next(reversed(as_sequence(work, value)), None)
 
 
 def _uniq(work: Work, value: object, key: object = None) -> list[Any]:
     """Items that are not there before: python-liquid compares each with each."""
-    name = None if key is None else _text(work, key)
+    name = None if key is None else as_text(work, key)
     kept: dict[str, Any] = {}
-    for item in _items(work, value):
+    for item in as_items(work, value):
         told = item.get(name) if name is not None and isinstance(item, dict) else item
         # What is inside of it is written out.
         work.spend(2 * work.cost(told))
@@ -344,19 +226,19 @@ def _default(work: Work, value: object, other: object = "", *, allow_false: obje
 def _date(work: Work, value: object, pattern: object, offset: object = None) -> str:
     if isinstance(value, Absent):
         return ""
-    text, form = _text(work, value), _text(work, pattern)
+    text, form = as_text(work, value), as_text(work, pattern)
     work.spend(min(len(form), dates.MAX_FORMAT) // 2)
     try:
-        return dates.write(text, form, None if offset is None else _text(work, offset))
+        return dates.write(text, form, None if offset is None else as_text(work, offset))
     except ValueError as error:
         raise RenderProblem(f"takes a time, and {text[:40]!r} {error}") from None
 
 
 def _newline_to_br(work: Work, value: object) -> str:
-    text = _text(work, value)
+    text = as_text(work, value)
     # Whole by itself, and all that came from the value is escaped in it.
     broken = html.escape(text).replace("\r\n", "\n").replace("\n", "<br />\n")
-    return Broken.of(_made(work, broken), text)
+    return Broken.of(made(work, broken), text)
 
 
 def _url_encode(text: str) -> str:

@@ -20,6 +20,7 @@ from liquid.builtin.tags.echo_tag import EchoTag
 from liquid.builtin.tags.for_tag import ForNode, ForTag
 from liquid.builtin.tags.if_tag import IfNode, IfTag
 from liquid.builtin.tags.unless_tag import UnlessNode, UnlessTag
+from liquid.tag import Tag
 from liquid.undefined import Undefined
 
 from postroom_server.message import links, markup
@@ -86,28 +87,11 @@ class _Counted:
         return rendered
 
 
-class CountedContent(_Counted, ContentNode):
-    __slots__ = ()
+def _counted(node: type[Any]) -> type[Any]:
+    return type(f"Counted{node.__name__}", (_Counted, node), {"__slots__": ()})
 
 
-class CountedAssign(_Counted, AssignNode):
-    __slots__ = ()
-
-
-class CountedIf(_Counted, IfNode):
-    __slots__ = ()
-
-
-class CountedUnless(_Counted, UnlessNode):
-    __slots__ = ()
-
-
-class CountedCase(_Counted, CaseNode):
-    __slots__ = ()
-
-
-class CountedFor(_Counted, ForNode):
-    __slots__ = ()
+CountedAssign = _counted(AssignNode)
 
 
 class Shown(_Counted, OutputNode):
@@ -153,44 +137,20 @@ class Captured(_Counted, CaptureNode):
         return 0
 
 
-class _Content(Literal):
-    node_class = CountedContent
+def _making(node: type[Any], tag: type[Tag]) -> type[Tag]:
+    """python-liquid's tag, but that it makes nodes of another class."""
+    return type(tag.__name__, (tag,), {"node_class": node})
 
 
-class _Output(Output):
-    node_class = Shown
-
-
-class _Echo(EchoTag):
-    node_class = Shown  # type: ignore[assignment]
-
-
-class _Assign(AssignTag):
-    node_class = CountedAssign
-
-
-class _Capture(CaptureTag):
-    node_class = Captured
-
-
-class _If(IfTag):
-    node_class = CountedIf
-
-
-class _Unless(UnlessTag):
-    node_class = CountedUnless
-
-
-class _Case(CaseTag):
-    node_class = CountedCase
-
-
-class _For(ForTag):
-    node_class = CountedFor
-
-
-class _Cycle(CycleTag):
-    node_class = Cycled
-
-
-TAGS = (_Content, _Output, _Echo, _Assign, _Capture, _If, _Unless, _Case, _For, _Cycle)
+TAGS = (
+    _making(_counted(ContentNode), Literal),
+    _making(Shown, Output),
+    _making(Shown, EchoTag),
+    _making(CountedAssign, AssignTag),
+    _making(Captured, CaptureTag),
+    _making(_counted(IfNode), IfTag),
+    _making(_counted(UnlessNode), UnlessTag),
+    _making(_counted(CaseNode), CaseTag),
+    _making(_counted(ForNode), ForTag),
+    _making(Cycled, CycleTag),
+)

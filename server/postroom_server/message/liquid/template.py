@@ -13,7 +13,7 @@ from postroom_server.message import links
 from postroom_server.message.content import MAX_PART_OCTETS, Content, Rendered, checked_subject
 from postroom_server.message.liquid import constants, paths, placement, system_object
 from postroom_server.message.liquid.context import Context
-from postroom_server.message.liquid.discovery import Discovery
+from postroom_server.message.liquid.discovery import discover
 from postroom_server.message.liquid.environment import line_of, nodes, parse
 from postroom_server.message.liquid.limits import MAX_TAGS, MAX_WORK
 from postroom_server.message.liquid.nodes import Cycled, Shown
@@ -21,6 +21,7 @@ from postroom_server.message.liquid.page import Page
 from postroom_server.message.liquid.shape import Fit, Shape, fit
 from postroom_server.message.liquid.source import BadSource
 from postroom_server.message.liquid.undefined import ABSENT
+from postroom_server.message.liquid.uses import Uses
 from postroom_server.message.liquid.work import NoValue, RenderProblem, TooMuchWork, Work
 from postroom_server.message.placement import Problem
 from postroom_server.message.plaintext import text_from_html
@@ -63,12 +64,12 @@ class LiquidTemplate:
         self._parts: dict[str, BoundTemplate] = {}
         self._printed: dict[str, set[str]] = {}
         self.place_count = 0
-        discovery = Discovery()
+        uses = Uses()
         for field in ("subject", "html", "text"):
             source = getattr(content, field)
             if source:
-                self._add(field, source, discovery)
-        self._shape = discovery.shape(declared)
+                self._add(field, source, uses)
+        self._shape = uses.shape(declared)
         found = [(paths.spell(steps), shape) for steps, shape in self._shape.walk()]
         for name, shape in found:
             _refuse_other_type(name, shape, declared)
@@ -81,10 +82,10 @@ class LiquidTemplate:
             self._problems.extend(constants.problems(part, field))
         self._longest = 0  # rendering so far, in steps
 
-    def _add(self, field: str, source: str, discovery: Discovery) -> None:
+    def _add(self, field: str, source: str, uses: Uses) -> None:
         try:
             part = self._parts[field] = parse(source)
-            self._printed[field] = discovery.add(part)
+            self._printed[field] = discover(part, uses)
         except BadSource as error:
             raise BadTemplate(field, str(error)) from None
         self.place_count += sum(isinstance(node, (Shown, Cycled)) for node in nodes(part.nodes))

@@ -8,7 +8,7 @@ from liquid.exceptions import LiquidError
 
 from postroom_server.message.liquid.limits import MAX_LOOP, MAX_WORK
 
-_CHARACTERS_A_STEP = 256
+CHARACTERS_A_STEP = 256  # of a text that is read or written
 _COMPARISONS_A_STEP = 4096  # of characters, where one text is looked for in another
 _NUMBERS_A_STEP = 64  # of a range, which has none of them until it is gone through
 _MANY = (list, tuple, dict)
@@ -69,27 +69,27 @@ class Work:
     def spend_on_items(self, items: Sequence[object]) -> None:
         """Pays for looking at the items of a list, but not at what is inside of them."""
         texts = sum(len(item) for item in items if isinstance(item, str))
-        self.spend(1 + len(items) + texts // _CHARACTERS_A_STEP)
+        self.spend(1 + len(items) + texts // CHARACTERS_A_STEP)
 
     def spend_on_search(self, text: str, sought: str) -> None:
         """Pays for looking for a text in another: where both are long, each character may meet many."""
-        self.spend(1 + len(text) // _CHARACTERS_A_STEP + len(text) * len(sought) // _COMPARISONS_A_STEP)
+        self.spend(1 + len(text) // CHARACTERS_A_STEP + len(text) * len(sought) // _COMPARISONS_A_STEP)
 
     def spend_on_equality(self, left: object, right: object, times: int = 1) -> None:
         """Pays for comparing two values, which goes no further than the smaller one."""
         if isinstance(left, _MANY) and isinstance(right, _MANY):
             self.spend(times * min(self.cost(left), self.cost(right)))
         elif isinstance(left, str) and isinstance(right, str):
-            self.spend(times * (1 + min(len(left), len(right)) // _CHARACTERS_A_STEP))
+            self.spend(times * (1 + min(len(left), len(right)) // CHARACTERS_A_STEP))
         else:
             # A text is searched for what is not blank; a list is not looked into.
             texts = sum(len(each) for each in (left, right) if isinstance(each, str))
-            self.spend(times * (1 + texts // _CHARACTERS_A_STEP))
+            self.spend(times * (1 + texts // CHARACTERS_A_STEP))
 
     def cost(self, value: object) -> int:
         """What it takes to look at a whole value, in steps."""
         if isinstance(value, str):
-            return 1 + len(value) // _CHARACTERS_A_STEP
+            return 1 + len(value) // CHARACTERS_A_STEP
         if isinstance(value, range):
             return 1 + len(value) // _NUMBERS_A_STEP
         if not isinstance(value, _MANY):
@@ -99,7 +99,7 @@ class Work:
             return known[1]
         cost = 1
         if isinstance(value, dict):
-            cost += sum(len(name) for name in value) // _CHARACTERS_A_STEP + len(value)
+            cost += sum(len(name) for name in value) // CHARACTERS_A_STEP + len(value)
             inside: Iterable[object] = value.values()
         else:
             inside = value
