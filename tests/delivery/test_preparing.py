@@ -24,7 +24,7 @@ from delivery.waiting_mail import (
 from fakes import NOON, ManualClock
 from fetch.web_peer import ok, web_peer
 from postroom_server.clock import HOUR
-from postroom_server.delivery.preparation import CLAIM, RETRY_DELAYS
+from postroom_server.delivery.preparation import CLAIM, RETRY_DELAYS, conclude
 from postroom_server.delivery.preparing import Preparing, PreparingSettings
 from postroom_server.fetch import Fetched, Fetcher, FetchFailed, FetchRefused, Rules
 from postroom_server.refusals import Reason, Refusal
@@ -168,6 +168,33 @@ async def test_a_fetch_that_keeps_failing_fails_the_email_after_the_last_delay(w
         await world.until(lambda: states(email_id) == FAILED)
     assert world.web.asked[URL] == 5
     assert world.woken == 0
+
+
+async def test_an_email_that_is_due_again_before_its_round_is_over_is_taken_up_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.web.say(URL, FetchFailed("busy"), b"abc")
+    email_id = await world.store.write(put_waiting)
+    write, answers = world.store.write, asyncio.Event()
+    writes: list[object] = []
+
+    async def write_and_answer_late(unit: Callable[..., object], *given: object) -> object:
+        writes.append(unit)
+        written = await write(unit, *given)
+        if unit is conclude:
+            await answers.wait()
+        return written
+
+    monkeypatch.setattr(world.store, "write", write_and_answer_late)
+    async with world.running():
+        await world.until(lambda: waits(email_id) == (NOON + RETRY_DELAYS[0], 1))
+        world.clock.advance(RETRY_DELAYS[0])
+        before = len(writes)
+        await world.until(lambda: len(writes) > before + 3)  # of claims: nothing else is under way
+        assert world.web.asked == {URL: 1}
+        answers.set()
+        await world.until(lambda: states(email_id) == READY)
+    assert world.web.asked == {URL: 2}
 
 
 async def test_a_refused_fetch_fails_the_email_at_once(world: World) -> None:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-import structlog
-
+from postroom_server.delivery.stage import Claimed, Stage, StageSettings
 from postroom_server.failpoints import reach
-from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.unit import Store
-
-log = structlog.get_logger()
-
-
-class Claimed(Protocol):
-    @property
-    def email_id(self) -> int: ...
-    @property
-    def tenant_id(self) -> int: ...
 
 
 class Taken(Protocol):
@@ -48,13 +36,10 @@ class Steps(Protocol):
     def taken(self, taken: Any) -> None: ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ExpandingSettings:
-    slots: int = 8  # emails in hand
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ExpandingSettings(StageSettings):
     pages_at_once: int = 2
     turn_pages: int = 20  # of one email, then others have their turn
-    poll_seconds: float = 0.25
-    store_pause_seconds: float = 1.0  # after the database did not answer
 
 
 class Expanding:
@@ -69,97 +54,31 @@ class Expanding:
         self._on_ready = on_ready
         # First come, first served: whoever has had a page queues behind the others.
         self._pages = asyncio.Semaphore(settings.pages_at_once)
-        self._in_hand: dict[int, asyncio.Task[None]] = {}
-        self._by_tenant: collections.Counter[int] = collections.Counter()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._awake = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stage = Stage("expanding", claim=self._claim, work=self._expand, settings=settings)
 
     async def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._running = asyncio.create_task(self._claim_until_stopped(), name="expanding")
+        self._stage.start()
 
     def wake(self) -> None:
         """Says that something may be due. Cheap; safe from any thread."""
-        if self._loop is None or self._awake.is_set():
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._awake.set)
-        except RuntimeError:
-            log.debug("expanding_loop_is_closed")
+        self._stage.wake()
 
     async def stop(self) -> None:
         """Stops claiming, and returns when the pages under way are written."""
-        self._stopping = True
-        self._awake.set()
-        if self._running is None:
-            return
-        await self._running
-        await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
+        in_hand = await self._stage.stop_claiming()
+        await asyncio.gather(*in_hand.values(), return_exceptions=True)
 
-    async def _claim_until_stopped(self) -> None:
-        while not self._stopping:
-            self._awake.clear()
-            try:
-                while self._has_room() and await self._claim():
-                    pass
-            except Refusal as refusal:
-                if refusal.reason is not Reason.STORE_UNAVAILABLE:  # which the store tells, once
-                    log.warning("expanding_waits", reason=refusal.reason.value)
-                await asyncio.sleep(self._settings.store_pause_seconds)
-            except Exception:
-                log.exception("expanding_failed")
-                await asyncio.sleep(self._settings.store_pause_seconds)
-            await self._rest()
-
-    def _has_room(self) -> bool:
-        return not self._stopping and len(self._in_hand) < self._settings.slots
-
-    async def _rest(self) -> None:
-        try:
-            async with asyncio.timeout(self._settings.poll_seconds):
-                await self._awake.wait()
-        except TimeoutError:
-            return
-
-    async def _claim(self) -> bool:
-        # Whoever sends to very many keeps half of the slots at most.
-        most = max(1, self._settings.slots // 2)
-        busy = [tenant_id for tenant_id, count in self._by_tenant.items() if count >= most]
-        claimed = await self._store.write(self._steps.claim, busy, tuple(self._in_hand))
-        if claimed is None:
-            return False
-        self._begin(claimed)
-        return True
-
-    def _begin(self, claimed: Claimed) -> None:
-        self._by_tenant[claimed.tenant_id] += 1
-        task = asyncio.create_task(self._expand(claimed), name=f"expand-{claimed.email_id}")
-        self._in_hand[claimed.email_id] = task
-        task.add_done_callback(lambda _: self._let_go(claimed))
-
-    def _let_go(self, claimed: Claimed) -> None:
-        del self._in_hand[claimed.email_id]
-        self._by_tenant[claimed.tenant_id] -= 1
-        if not self._by_tenant[claimed.tenant_id]:
-            del self._by_tenant[claimed.tenant_id]
-        self._awake.set()
+    async def _claim(self, busy_tenants: list[int], in_hand: list[int]) -> Claimed | None:
+        return await self._store.write(self._steps.claim, busy_tenants, in_hand)
 
     async def _expand(self, claimed: Claimed) -> None:
         """One email's turn: a few pages, or until there are no more."""
-        try:
-            for left in reversed(range(self._settings.turn_pages)):
-                async with self._pages:
-                    if not await self._page(claimed, gives_way=left == 0 or self._stopping):
-                        return
-                if self._stopping:
+        for left in reversed(range(self._settings.turn_pages)):
+            async with self._pages:
+                if not await self._page(claimed, gives_way=left == 0 or self._stage.is_stopping):
                     return
-        except Refusal as refusal:
-            # The database's trouble: nothing of the page is stored, and the claim runs out.
-            log.warning("expanding_waits", email=claimed.email_id, reason=refusal.reason.value)
-        except Exception:
-            log.exception("not_expanded", email=claimed.email_id)
+            if self._stage.is_stopping:
+                return
 
     async def _page(self, claimed: Claimed, *, gives_way: bool) -> bool:
         """One page; False when there is nothing more to do for now."""

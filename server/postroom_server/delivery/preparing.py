@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import structlog
@@ -22,8 +21,9 @@ from postroom_server.delivery.preparation import (
     keep,
     next_file,
 )
+from postroom_server.delivery.stage import Stage, StageSettings
 from postroom_server.fetch import Fetched, FetchFailed, FetchRefused
-from postroom_server.refusals import Reason, Refusal
+from postroom_server.refusals import Refusal
 from postroom_server.store.ids import IdMint
 from postroom_server.store.unit import Store
 
@@ -36,12 +36,9 @@ class Fetches(Protocol):
     async def fetch(self, url: str, *, max_bytes: int | None = None) -> Fetched: ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PreparingSettings:
-    slots: int = 8  # emails whose files are fetched at a time
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PreparingSettings(StageSettings):
     total_bytes: int = 20 << 20  # of an email's files together
-    poll_seconds: float = 0.25
-    store_pause_seconds: float = 1.0  # after the database did not answer
 
 
 class Preparing:
@@ -65,98 +62,30 @@ class Preparing:
         self._due_now = due_now
         self._on_ready = on_ready
         self._turns = Turns()
-        self._in_hand: dict[int, asyncio.Task[None]] = {}
-        self._by_tenant: collections.Counter[int] = collections.Counter()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._awake = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stage = Stage("preparing", claim=self._claim, work=self._prepare, settings=settings)
 
     async def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._running = asyncio.create_task(self._claim_until_stopped(), name="preparing")
+        self._stage.start()
 
     def wake(self) -> None:
         """Says that something may be due. Cheap; safe from any thread."""
-        if self._loop is None or self._awake.is_set():
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._awake.set)
-        except RuntimeError:
-            log.debug("preparing_loop_is_closed")
+        self._stage.wake()
 
     async def stop(self) -> None:
         """Stops claiming, breaks off what is being fetched and leaves it to the next process, at once."""
-        self._stopping = True
-        self._awake.set()
-        if self._running is None:
-            return
-        await self._running
-        in_hand = dict(self._in_hand)
+        in_hand = await self._stage.stop_claiming()
         for task in in_hand.values():
             task.cancel()
         await asyncio.gather(*in_hand.values(), return_exceptions=True)
         for email_id in in_hand:
             await self._give_back(email_id)
 
-    async def _claim_until_stopped(self) -> None:
-        while not self._stopping:
-            self._awake.clear()
-            try:
-                while self._has_room() and await self._claim():
-                    pass
-            except Refusal as refusal:
-                if refusal.reason is not Reason.STORE_UNAVAILABLE:  # which the store tells, once
-                    log.warning("preparing_waits", reason=refusal.reason.value)
-                await asyncio.sleep(self._settings.store_pause_seconds)
-            except Exception:
-                log.exception("preparing_failed")
-                await asyncio.sleep(self._settings.store_pause_seconds)
-            await self._rest()
-
-    def _has_room(self) -> bool:
-        return not self._stopping and len(self._in_hand) < self._settings.slots
-
-    async def _rest(self) -> None:
-        try:
-            async with asyncio.timeout(self._settings.poll_seconds):
-                await self._awake.wait()
-        except TimeoutError:
-            return
-
-    async def _claim(self) -> bool:
-        # Whoever names slow servers waits for them alone: half of the slots stay with the other tenants.
-        most = max(1, self._settings.slots // 2)
-        busy = [tenant_id for tenant_id, count in self._by_tenant.items() if count >= most]
-        claimed = await self._store.write(claim, self._turns, busy, self._due_now)
-        if claimed is None:
-            return False
-        if claimed.email_id in self._in_hand:
-            return True  # it has taken longer than its claim, and is under way all the same
-        self._by_tenant[claimed.tenant_id] += 1
-        task = asyncio.create_task(self._prepare(claimed), name=f"prepare-{claimed.email_id}")
-        self._in_hand[claimed.email_id] = task
-        task.add_done_callback(lambda _: self._let_go(claimed))
-        return True
-
-    def _let_go(self, claimed: Claimed) -> None:
-        del self._in_hand[claimed.email_id]
-        self._by_tenant[claimed.tenant_id] -= 1
-        if not self._by_tenant[claimed.tenant_id]:
-            del self._by_tenant[claimed.tenant_id]
-        self._awake.set()
+    async def _claim(self, busy_tenants: list[int], in_hand: list[int]) -> Claimed | None:
+        return await self._store.write(claim_another, self._turns, busy_tenants, in_hand, self._due_now)
 
     async def _prepare(self, claimed: Claimed) -> None:
         """One round over the files that an email lacks."""
-        try:
-            concluded = await self._round(claimed)
-        except Refusal as refusal:
-            # The database's trouble, not the file's: nothing is counted, and the claim runs out.
-            log.warning("preparing_waits", email=claimed.email_id, reason=refusal.reason.value)
-            return
-        except Exception:
-            log.exception("not_prepared", email=claimed.email_id)
-            return
+        concluded = await self._round(claimed)
         if concluded.failure:
             log.warning("attachment_not_had", email=claimed.email_id, reason=concluded.failure)
         if concluded.ready:
@@ -195,3 +124,17 @@ class Preparing:
             await self._store.write(give_back, email_id, self._due_now)
         except Refusal as refusal:
             log.warning("not_given_back", email=email_id, reason=refusal.reason.value)
+
+
+def claim_another(
+    turns: Turns, busy_tenants: Collection[int], in_hand: Collection[int], due_now: Callable[[], Millis]
+) -> Claimed | None:
+    """Claims one due email that is not in hand. A unit of work."""
+    passed_over = []
+    while (claimed := claim(turns, busy_tenants, due_now)) is not None and claimed.email_id in in_hand:
+        passed_over.append(claimed.email_id)
+    # Due while it is in hand: its round takes longer than a claim, or has been stored a moment ago and is not
+    # over yet. It stays due, for a claim that nobody works on would put it off by a minute.
+    for email_id in passed_over:
+        give_back(email_id, due_now)
+    return claimed

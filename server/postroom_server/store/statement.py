@@ -91,14 +91,12 @@ class Statement:
         bound.connection().cursor().executemany(sql, listed)
 
 
-# Rows in one step; few sizes, so that the statements are compiled once.
-_STEPS = (100, 10, 1)
 # By peewee's names for the types of columns.
 _ARRAYS = {"BIGINT": "bigint", "INT": "integer", "SMALLINT": "smallint", "BOOL": "boolean", "TEXT": "text"}
 
-
-# SQLite takes 32766 values in a statement, and the widest table has fewer than fifty columns.
-_ROWS_AT_ONCE = (64, 8)
+# Rows in one step of SQLite; few sizes, so that the statements are compiled once. It takes 32766 values in
+# one, and the widest table has fewer than fifty columns.
+_STEPS = (64, 8)
 
 
 class Insert:
@@ -119,16 +117,16 @@ class Insert:
         if is_postgresql():
             cursor.executemany(self._sql("%s", 1), rows)
             return
-        # A statement gives up the interpreter each time it is run, and another thread may keep it: many rows
-        # at a time are written in less time, and in much less where the event loop is busy.
-        at = 0
-        for many in _ROWS_AT_ONCE:
-            sql = self._sql("?", many)
-            while len(rows) - at >= many:
-                cursor.execute(sql, [value for row in rows[at : at + many] for value in row])
-                at += many
-        if at < len(rows):
-            cursor.executemany(self._sql("?", 1), rows[at:])
+        # SQLite's driver gives the interpreter up at every step, and an event loop that is busy keeps it for
+        # milliseconds: a step takes many rows.
+        done = 0
+        for size in _STEPS:
+            sql = self._sql("?", size)
+            while len(rows) - done >= size:
+                cursor.execute(sql, [value for row in rows[done : done + size] for value in row])
+                done += size
+        if done < len(rows):
+            cursor.executemany(self._sql("?", 1), rows[done:])
 
     def _sql(self, place: str, rows: int) -> str:
         if (place, rows) not in self._made:
@@ -137,29 +135,13 @@ class Insert:
         return self._made[place, rows]
 
     def together(self, rows: Sequence[Sequence[Any]]) -> None:
-        """As `many`, for hundreds of rows beside a busy event loop.
-
-        To PostgreSQL they go as one message, whose columns are arrays. SQLite's driver gives the interpreter
-        up at every step, and a loop that is busy keeps it for milliseconds: a step takes a hundred rows.
-        """
-        if not rows:
-            return
+        """As `many`; to PostgreSQL hundreds of rows go as one message, whose columns are arrays."""
         if not is_postgresql():
-            self._in_steps(rows)
-            return
-        arrays = ", ".join(f"%s::{_ARRAYS[field.field_type]}[]" for field in self.fields)
-        sql = f"{self._head.removesuffix(' VALUES ')} SELECT * FROM unnest({arrays}){self._suffix}"  # noqa: S608
-        bound.connection().execute(sql, [list(column) for column in zip(*rows, strict=True)])
-
-    def _in_steps(self, rows: Sequence[Sequence[Any]]) -> None:
-        execute = bound.connection().execute
-        place = f"({', '.join('?' * self._width)})"
-        done = 0
-        for size in _STEPS:
-            sql = f"{self._head}{', '.join([place] * size)}{self._suffix}"
-            while len(rows) - done >= size:
-                execute(sql, [value for row in rows[done : done + size] for value in row])
-                done += size
+            self.many(rows)
+        elif rows:
+            arrays = ", ".join(f"%s::{_ARRAYS[field.field_type]}[]" for field in self.fields)
+            sql = f"{self._head.removesuffix(' VALUES ')} SELECT * FROM unnest({arrays}){self._suffix}"  # noqa: S608
+            bound.connection().execute(sql, [list(column) for column in zip(*rows, strict=True)])
 
 
 def insert(model: type[Row], *, without: Sequence[peewee.Field] = (), suffix: str = "") -> Insert:
