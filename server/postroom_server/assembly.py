@@ -13,30 +13,21 @@ from datetime import timedelta
 
 import structlog
 
-from postroom_server.clock import Clock, Millis, SteeredClock
-from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
-from postroom_server.delivery.engine import Engine, EngineSettings
-from postroom_server.delivery.expanding import Expanding, ExpandingSettings
+from postroom_server.clock import Clock, SteeredClock
+from postroom_server.delivery.engine import Engine
 from postroom_server.delivery.held import expire_held_forever
-from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.metrics import DeliveryMetrics
-from postroom_server.delivery.preparing import Preparing, PreparingSettings
-from postroom_server.delivery.queue import QueueWatch
-from postroom_server.delivery.unsubscribing import UnsubscribeLinks
 from postroom_server.delivery.worker import Presence, Rhythm, rescue_all
 from postroom_server.exposition import new_registry, serve_metrics
-from postroom_server.fetch import Fetcher, Rules
-from postroom_server.mail.admission import Admission
-from postroom_server.mail.audience_expansion import AudienceExpansion
 from postroom_server.mail.default_templates.installation import ensure_default_templates
 from postroom_server.mail.housekeeping import Housekeeping
 from postroom_server.mail.limits import Limits
 from postroom_server.mail.recognition import Tokens
 from postroom_server.mail.template_usage import TemplateUsage
 from postroom_server.mail.tenants import ensure_platform
+from postroom_server.outbound import Outbound
 from postroom_server.rest import gateway_trust, http_settings, serve_rest
 from postroom_server.rpc.access import LineWriter, Write
-from postroom_server.rpc.endpoint import ConfigurationError
 from postroom_server.rpc.in_flight import InFlight
 from postroom_server.rpc.listener import Listener, ListenerSettings, credentials_of
 from postroom_server.rpc.local_channel import LocalChannel
@@ -44,17 +35,14 @@ from postroom_server.rpc.metrics import Metrics
 from postroom_server.rpc.scope_table import SCOPES
 from postroom_server.rpc.services import Services
 from postroom_server.rpc.stack import stack
-from postroom_server.servicers import Parts, register, unsubscribe_base
+from postroom_server.servicers import Parts, register
 from postroom_server.settings import Settings
 from postroom_server.stopping import stopping_on_signals
-from postroom_server.store.codes import CodeMaker
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Memory, read_generation
 from postroom_server.store.opening import Address, OpenDatabase, open_database
-from postroom_server.store.sealing import Sealer
 from postroom_server.store.time import database_now
 from postroom_server.store.unit import Store
-from postroom_server.store.unsubscribe_tokens import UnsubscribeTokens
 
 log = structlog.get_logger()
 
@@ -132,58 +120,8 @@ class _Server:
         metrics = DeliveryMetrics(registry)
         mint, presence = await self._join(store, metrics)
         await store.write(ensure_default_templates, self._clock, mint)
-        endpoints = Endpoints(Sealer(database.key), _smtp_settings(settings))
-        base = unsubscribe_base(settings)
-        links = UnsubscribeLinks(base, UnsubscribeTokens(database.key)) if base else None
-        letters = Letters(store, self._memory, CodeMaker(database.key), links)
-        owner = presence.number if presence else 0
-        engine = Engine(
-            store,
-            self._memory,
-            mint,
-            letters,
-            endpoints,
-            self._clock,
-            owner=owner,
-            settings=EngineSettings(
-                capacity=8 * settings.delivery_slots,
-                server_slots=settings.server_connections,
-                poll_seconds=settings.poll_ms / 1000,
-            ),
-            due_now=database_now if presence else self._clock.now,
-            still_ours=presence.check_ours if presence else lambda: None,
-            is_believed=presence.is_alive if presence else lambda: True,
-            metrics=metrics,
-        )
-        url_rules = _url_rules(settings)
-        steps = self._audience_steps(mint, database_now if presence else self._clock.now)
-        expanding = Expanding(
-            store,
-            steps,
-            settings=ExpandingSettings(poll_seconds=settings.poll_ms / 1000),
-            on_ready=engine.wake,
-        )
-
-        def prepared() -> None:
-            engine.wake()
-            expanding.wake()
-
-        preparing = Preparing(
-            store,
-            Fetcher(
-                url_rules,
-                ca_file=str(settings.attachment_ca_file) if settings.attachment_ca_file else None,
-                max_bytes=settings.limit_attachment_bytes,
-            ),
-            mint,
-            settings=PreparingSettings(
-                slots=settings.preparing_slots,
-                total_bytes=settings.limit_attachments_bytes,
-                poll_seconds=settings.poll_ms / 1000,
-            ),
-            due_now=database_now if presence else self._clock.now,
-            on_ready=prepared,
-        )
+        outbound = Outbound(settings, self._clock, database, self._memory, mint, presence, metrics)
+        engine = outbound.engine
         tokens = Tokens(store, self._clock)
         self._ending.push_async_callback(tokens.close)
         services = Services(
@@ -206,14 +144,8 @@ class _Server:
                 database=database,
                 mint=mint,
                 memory=self._memory,
-                letters=letters,
-                url_rules=url_rules,
-                preparing=preparing,
-                expanding=expanding,
-                endpoints=endpoints,
+                outbound=outbound,
                 tokens=tokens,
-                engine=engine,
-                owner=owner,
                 registry=registry,
                 usage=TemplateUsage() if settings.template_guard_days else None,
             ),
@@ -222,18 +154,8 @@ class _Server:
             # Before the engine starts, so that it goes on beating while the engine drains.
             self._beat(presence, mint, engine)
         if settings.only in ("", "delivery"):
-            if presence is None:
-                await rescue_all(store, mint, self._clock, None, metrics.rescued)
-                await store.write(steps.resume)
-            await engine.start()
-            self._ending.push_async_callback(engine.drain, settings.drain_seconds)
-            await preparing.start()
-            self._ending.push_async_callback(preparing.stop)
-            await expanding.start()
-            self._ending.push_async_callback(expanding.stop)
-            queue = QueueWatch(store, database_now if presence else self._clock.now)
-            self._beside("queue", queue.run())
-            metrics.watch(lambda: engine.in_hand, engine.breakers, lambda: queue.waiting)
+            self._ending.push_async_callback(outbound.stop)
+            await outbound.start()
         self._beside("held", expire_held_forever(store, self._clock))
         housekeeping = Housekeeping(
             store, self._clock, Limits(**settings.limits()), guard_days=settings.template_guard_days
@@ -311,20 +233,6 @@ class _Server:
 
         self._ending.push_async_callback(stop)
 
-    def _audience_steps(self, mint: IdMint, due_now: Callable[[], Millis]) -> AudienceExpansion:
-        settings = self._settings
-        limits = Limits(**settings.limits())
-        path = Address(settings.database_url).sqlite_path
-        return AudienceExpansion(
-            self._clock,
-            mint,
-            self._memory,
-            Admission(self._clock, limits, data_folder=path.parent if path is not None else None),
-            limits,
-            due_now=due_now,
-            unsubscribe=unsubscribe_base(settings),
-        )
-
     async def _listen(self, services: Services, settings: ListenerSettings, store: Store) -> int:
         probe = functools.partial(store.read, read_generation)
         listener = Listener(services, self._in_flight, settings, probe=probe)
@@ -354,20 +262,3 @@ def _access_lines(settings: Settings) -> Write:
     if settings.log_level in ("warning", "error"):
         return lambda _: None
     return LineWriter(sys.stderr, as_json=settings.log_format == "json")
-
-
-def _url_rules(settings: Settings) -> Rules:
-    try:
-        return Rules.of(
-            http=settings.attachment_http,
-            ports=[int(port) for port in settings.attachment_ports],
-            hosts=settings.attachment_hosts,
-        )
-    except ValueError as error:
-        raise ConfigurationError(f"attachment_hosts or attachment_ports: {error}") from None
-
-
-def _smtp_settings(settings: Settings) -> SmtpSettings:
-    return SmtpSettings(
-        helo_name=settings.helo_name, ca_file=str(settings.smtp_ca_file) if settings.smtp_ca_file else None
-    )

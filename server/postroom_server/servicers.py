@@ -19,14 +19,9 @@ from postroom.v1 import (
     token_service_pb2_grpc,
 )
 from postroom_server.clock import Clock
-from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.engine import Engine
-from postroom_server.delivery.expanding import Expanding
-from postroom_server.delivery.letters import Letters
-from postroom_server.delivery.preparing import Preparing
 from postroom_server.delivery.trial import Trial
 from postroom_server.failpoints import reach
-from postroom_server.fetch import Rules
 from postroom_server.mail.accept import Acceptance, Accepted
 from postroom_server.mail.admission import Admission
 from postroom_server.mail.bindings import Bindings
@@ -60,6 +55,7 @@ from postroom_server.mail.tenants import Tenants, TenantSettings
 from postroom_server.mail.token_list import TokenList
 from postroom_server.mail.unsubscribing import Unsubscribing
 from postroom_server.message.unsubscribe import UnsubscribeBase
+from postroom_server.outbound import Outbound, unsubscribe_base
 from postroom_server.refusals import Refusal
 from postroom_server.rpc.directory_servicer import DirectoryServicer
 from postroom_server.rpc.email_repairs import Repairing
@@ -91,14 +87,8 @@ class Parts:
     database: OpenDatabase
     mint: IdMint
     memory: Memory
-    letters: Letters
-    url_rules: Rules
-    preparing: Preparing
-    expanding: Expanding
-    endpoints: Endpoints
+    outbound: Outbound
     tokens: Tokens
-    engine: Engine
-    owner: int  # of leases made here
     registry: prometheus_client.CollectorRegistry
     usage: TemplateUsage | None  # None: templates are not guarded
 
@@ -123,11 +113,6 @@ class Parts:
     @property
     def unsubscribe_base(self) -> UnsubscribeBase | None:
         return unsubscribe_base(self.settings)
-
-
-def unsubscribe_base(settings: Settings) -> UnsubscribeBase | None:
-    """Where links to unsubscribe by lead, when that is set."""
-    return UnsubscribeBase(settings.unsubscribe_base_url) if settings.unsubscribe_base_url else None
 
 
 def register(services: Services, parts: Parts) -> None:
@@ -162,6 +147,7 @@ def register(services: Services, parts: Parts) -> None:
 
 def _email(parts: Parts) -> EmailServicer:
     store, clock, memory, limits = parts.database.store, parts.clock, parts.memory, parts.limits
+    outbound = parts.outbound
     path = Address(parts.settings.database_url).sqlite_path
     acceptance = Acceptance(
         clock,
@@ -171,7 +157,7 @@ def _email(parts: Parts) -> EmailServicer:
         limits,
         default_language=parts.settings.default_language,
         code_key_id=parts.database.key.key_id,
-        url_rules=parts.url_rules,
+        url_rules=outbound.url_rules,
         cc_every_copy=parts.settings.cc_every_copy,
         unsubscribe=parts.unsubscribe_base,
         usage=parts.usage,
@@ -180,8 +166,8 @@ def _email(parts: Parts) -> EmailServicer:
     loop = asyncio.get_running_loop()
 
     def on_due(_: object) -> None:
-        parts.engine.wake()
-        parts.preparing.wake()
+        outbound.engine.wake()
+        outbound.preparing.wake()
         loop.call_soon_threadsafe(bell.ring)
 
     def on_accepted(outcomes: Sequence[Accepted | Refusal]) -> None:
@@ -192,11 +178,11 @@ def _email(parts: Parts) -> EmailServicer:
         # What is due later than the engine's next look does not disturb it now.
         soon = clock.now() + parts.settings.poll_ms
         if any(outcome.due <= soon for outcome in fresh if outcome.due is not None):
-            parts.engine.wake()
+            outbound.engine.wake()
         if any(outcome.fetches for outcome in fresh):
-            parts.preparing.wake()
+            outbound.preparing.wake()
         if any(outcome.expands for outcome in fresh):
-            parts.expanding.wake()
+            outbound.expanding.wake()
         loop.call_soon_threadsafe(bell.ring)
 
     events = Events(Cursors(parts.database.stream_epoch))
@@ -207,7 +193,9 @@ def _email(parts: Parts) -> EmailServicer:
             memory,
             acceptance,
             ServerTest(acceptance, memory, clock),
-            Trial(store, memory, parts.mint, parts.letters, parts.endpoints, clock, owner=parts.owner),
+            Trial(
+                store, memory, parts.mint, outbound.letters, outbound.endpoints, clock, owner=outbound.owner
+            ),
             on_accepted,
         ),
         Reading(
@@ -216,7 +204,7 @@ def _email(parts: Parts) -> EmailServicer:
             Changes(clock, limits),
             events,
             EventStream(store, events, clock, is_in_force=parts.tokens.is_in_force, bell=bell, poll=poll),
-            parts.engine.cancel,
+            outbound.engine.cancel,
         ),
         CodeChecks(clock, parts.mint, CodeMaker(parts.database.key), limits),
         Repairing(Retries(clock, limits), Bounces(clock, parts.mint), on_due),
@@ -248,7 +236,7 @@ def _mail_server(parts: Parts) -> MailServerServicer:
         plaintext_hosts=parts.settings.smtp_plaintext_hosts,
     )
     return MailServerServicer(
-        parts.database.store, servers, ServerList(parts.pages), _breakers(parts.engine, parts.clock)
+        parts.database.store, servers, ServerList(parts.pages), _breakers(parts.outbound.engine, parts.clock)
     )
 
 
