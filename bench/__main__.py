@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 import traceback
@@ -17,6 +18,12 @@ from bench.peers import environment
 from bench.run import Run, running
 
 _RESUMED_HOURS = 12.0
+# What a part may take: far more than it does, so that what hangs costs the others no more than this.
+_PATIENCE, _TIMES_EXPECTED = 600, 3
+
+
+class TookTooLongError(Exception):
+    """Not a TimeoutError, which many a loop waits through."""
 
 
 def main() -> None:
@@ -85,17 +92,26 @@ def _chosen(asked: argparse.Namespace) -> list[Part]:
 def _measure(run: Run, part: Part) -> bool:
     """Measures a part, shows it and keeps it. Its failure is told, and the next part has its turn."""
     print(f"\n== {part.name}: {part.about}", flush=True)
-    where, began = machine.describe(run), time.monotonic()
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.alarm(_PATIENCE + round(_TIMES_EXPECTED * 60 * part.minutes))
     try:
+        where, began = machine.describe(run), time.monotonic()
         chapters = [measure(run) for measure in part.measures]
     except Exception:
+        signal.alarm(0)
         traceback.print_exc()
+        run.renew()
         return False
+    signal.alarm(0)
     where["load at end"] = f"{os.getloadavg()[0]:.1f}"
     result = Result(part.name, run.quick, time.time(), time.monotonic() - began, where, chapters)
     report.show(chapters)
     print(f"{result.seconds:.0f} s; raw: {findings.write(result).relative_to(ROOT)}", flush=True)
     return True
+
+
+def _give_up(*_: object) -> None:
+    raise TookTooLongError
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ BATCH_TITLE = "Accepting in batches"
 
 def unary(run: Run) -> Chapter:
     """SendEmail at 64 calls in flight."""
-    calls = run.either(3000, 1000)
+    calls = run.either(3000, 600)
     with child("echo") as echo, postroom() as server, postroom("warning") as quiet:
         for each in (server, quiet):
             each.relay_to(run.counting.port, 20)

@@ -81,7 +81,8 @@ def end(process: subprocess.Popen[Any], number: int = signal.SIGTERM, patience: 
     process.wait()
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
-            pipe.close()
+            with contextlib.suppress(BrokenPipeError):  # of what it did not read any more
+                pipe.close()
 
 
 def tidy_when_ended() -> None:

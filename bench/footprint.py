@@ -10,7 +10,7 @@ from bench.served import postroom
 
 
 def footprint(run: Run) -> Chapter:
-    mails, rounds = 20_000, run.either(5, 1)
+    mails, rounds = run.either(20_000, 4000), run.either(5, 1)
     start: list[float] = []
     fresh: list[float] = []
     busy: list[float] = []

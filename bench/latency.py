@@ -27,7 +27,7 @@ ALONE, BEHIND = "nothing else to do", "bulk backlog"
 
 def under_load(run: Run) -> Chapter:
     """At 30, 60 and 90 % of the saturated rate."""
-    seconds, rounds = run.either(8, 2), run.either(3, 1)
+    seconds, rounds = run.either(8, 1), run.either(3, 1)
     waits: dict[tuple[int, str], list[list[float]]] = {}
     with postroom() as server:
         server.relay_to(run.reading.port, 20)

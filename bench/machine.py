@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 from bench import postgresql
+from bench.children import ROOT
 from bench.peers import environment
 from bench.run import Run
 
@@ -30,6 +32,7 @@ def describe(run: Run) -> dict[str, str]:
         "machine": f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "load at start": f"{os.getloadavg()[0]:.1f}",
+        "Postroom": f"{importlib.metadata.version('postroom')}, {_commit()}",
         "Python": platform.python_version(),
         "SQLite": sqlite3.sqlite_version,
         "packages": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES),
@@ -46,14 +49,30 @@ def _peers(run: Run) -> list[str]:
     if (binaries := postgresql.fetch()) is not None:
         found.append(f"PostgreSQL {postgresql.version(binaries)}")
     if (node := environment.node()) is not None:
-        told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
         package = json.loads((environment.NODEMAILER / "node_modules/nodemailer/package.json").read_text())
-        found.append(
-            f"Node {told.stdout.strip().removeprefix('v')} with nodemailer {package['version']} (npm)"
-        )
+        found.append(f"Node {_node_version(node)} with nodemailer {package['version']} (npm)")
     if environment.python() is not None:
         found += [f"{name} {environment.version(name)} (PyPI)" for name in _PEERS]
     return found
+
+
+@functools.cache
+def _node_version(node: str) -> str:
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
+    return told.stdout.strip().removeprefix("v")
+
+
+@functools.cache
+def _commit() -> str:
+    """What was measured, as it was when the run began."""
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--dirty=, changed since"],
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+    except OSError:
+        return "without its history"
+    return f"commit {told.stdout.strip()}" if told.returncode == 0 else "without its history"
 
 
 def fsync_microseconds() -> float:

@@ -33,9 +33,9 @@ _PREFACE = """<!-- Written by `make bench`; edit bench/ instead. -->
 
 Every figure here comes from `make bench`, in rounds that take turns, so that a busy moment of the machine
 troubles all alike. Read the ratios: they hold on other machines, the absolute figures do not. A ratio is
-the median over the rounds of one figure divided by another of its table in the same round. Client, server,
-sink and peers share the machine's cores. What was tried, and what it gave, is told in
-[Why it is as fast as it is](why/performance.md).
+the median over the rounds of one figure divided by another of its table in the same round. Grids show
+medians; their ranges are with the raw figures. Client, server, sink and peers share the machine's cores. What
+was tried, and what it gave, is told in [Why it is as fast as it is](why/performance.md).
 
 `make bench` fetches what it compares with (Postfix and PostgreSQL from Debian, nodemailer from npm, the rest
 from PyPI), measures everything again and writes this page; `python -m bench --help` names its parts. The raw
@@ -53,11 +53,13 @@ def write_page(results: Sequence[Result]) -> None:
 
 def draw(raw: Path, folder: Path) -> set[str]:
     """Has the plots drawn by matplotlib in the peers' environment; gives the names of those there are."""
+    for old in (*folder.glob("*.svg"), *folder.glob("*.png")):
+        old.unlink()  # of other figures
     python = environment.python()
     if python is None:
         print("absent: matplotlib, pip could not install it: no plots")
-    else:
-        subprocess.run([python, ROOT / "bench" / "plots.py", raw, folder], check=True)
+    elif subprocess.run([python, ROOT / "bench" / "plots.py", raw, folder]).returncode:
+        print("the plots could not be drawn: the page is without them")
     return {path.stem for path in folder.glob("*.svg")}
 
 
@@ -96,7 +98,7 @@ def _targets(chapters: Sequence[Chapter]) -> str:
         f"\n## Targets\n\n{met} of the {measured} that were measured are met"
         + (f"; {len(TARGETS) - measured} were not measured" if measured < len(TARGETS) else "")
         + ". Ratios within one run, unless a unit is named. "
-        "Why the others are missed is told in [Why it is as fast as it is](why/performance.md).\n\n"
+        "Why others are missed: [the reason of each](why/performance.md#targets-that-are-missed-and-why).\n\n"
         f"{head}"
     )
 
@@ -106,7 +108,7 @@ def _machine(results: Sequence[Result]) -> str:
         return ""
     newest = max(results, key=lambda result: result.ended)
     # What differs from part to part stands in the table of the parts.
-    own = ("time", "load at start", "load at end", FSYNC)
+    own = ("time", "Postroom", "load at start", "load at end", FSYNC)
     rows = [[key, value] for key, value in newest.machine.items() if key not in own]
     text = "\n## Machine\n\n" + _table(["", ""], "ll", rows)
     spans = [
@@ -116,11 +118,12 @@ def _machine(results: Sequence[Result]) -> str:
             f"{result.seconds:.0f} s",
             result.machine.get("load at start", ""),
             result.machine.get(FSYNC, ""),
+            result.machine.get("Postroom", ""),
         ]
         for result in results
     ]
     return text + "\nWhen each part was measured:\n\n" + _table(
-        ["part", "ended", "took", "load at start", FSYNC], "llrrl", spans
+        ["part", "ended", "took", "load at start", FSYNC, "Postroom"], "llrrll", spans
     )  # fmt: skip
 
 

@@ -29,8 +29,6 @@ def main() -> None:
                          "axes.spines.right": False, "figure.constrained_layout.use": True})  # fmt: skip
     results = json.loads(source.read_text(encoding="utf-8"))
     chapters = {chapter["title"]: chapter for result in results for chapter in result["chapters"]}
-    for old in (*folder.glob("*.svg"), *folder.glob("*.png")):
-        old.unlink()
     for name, draw, prefix in (
         ("end-to-end", _end_to_end, "End to end"),
         ("accept", _accept, "Accepting by every way"),

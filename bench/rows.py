@@ -52,7 +52,7 @@ def writing(run: Run) -> Chapter:
         taken: dict[str, list[float]] = {name: [] for name in contenders}
         with contextlib.closing(database):
             database.connect()
-            for turn in range(run.either(7, 2) + 1):
+            for turn in range(run.either(7, 1) + 1):
                 for name, (count, write) in contenders.items():
                     fresh = mails.fresh(count)
                     began = time.perf_counter()

@@ -33,6 +33,12 @@ class Run:
         self.next_number += count
         return first
 
+    def renew(self) -> None:
+        """After a failure what is shared may be dead or out of step: the next part gets its own."""
+        self.stack.close()
+        for name in ("loader", "reading", "counting"):
+            self.__dict__.pop(name, None)
+
     @functools.cached_property
     def loader(self) -> Child:
         return self.stack.enter_context(child("loader"))

@@ -90,6 +90,7 @@ class Postroom:
             wait_for_port(int(self.target.rpartition(":")[2]), self._process)
         except RuntimeError:
             print(self.log_tail(), file=sys.stderr)
+            self.end()
             raise
         self.start_seconds = time.perf_counter() - began
         if self.http_target:

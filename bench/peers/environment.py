@@ -56,6 +56,7 @@ def _pip() -> list[str] | None:
     return None
 
 
+@functools.cache
 def version(distribution: str) -> str:
     """The version of a distribution in the peers' environment."""
     program = python()
