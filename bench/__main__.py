@@ -97,16 +97,17 @@ def _measure(run: Run, part: Part) -> bool:
     try:
         where, began = machine.describe(run), time.monotonic()
         chapters = [measure(run) for measure in part.measures]
+        where["load at end"] = f"{os.getloadavg()[0]:.1f}"
+        result = Result(part.name, run.quick, time.time(), time.monotonic() - began, where, chapters)
+        path = findings.write(result)
+        report.show(chapters)
     except Exception:
         signal.alarm(0)
         traceback.print_exc()
         run.renew()
         return False
     signal.alarm(0)
-    where["load at end"] = f"{os.getloadavg()[0]:.1f}"
-    result = Result(part.name, run.quick, time.time(), time.monotonic() - began, where, chapters)
-    report.show(chapters)
-    print(f"{result.seconds:.0f} s; raw: {findings.write(result).relative_to(ROOT)}", flush=True)
+    print(f"{result.seconds:.0f} s; raw: {path.relative_to(ROOT)}", flush=True)
     return True
 
 

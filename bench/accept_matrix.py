@@ -159,8 +159,16 @@ def _on_disk(
     with contextlib.ExitStack() as stack:
         echo = stack.enter_context(child("echo"))
         raw = stack.enter_context(child("raw_rows", more=environment))
-        server = stack.enter_context(postroom(rest=True, environment=environment))
-        server.relay_to(9, 20)  # nobody listens there, and nothing is due
+        server = stack.enter_context(postroom(rest=True, environment=environment | _LIFTED))
+        server.relay_to(run.reading.port, 20)
+        codes = Codes(run, server)
+
+        def checking() -> Turn:
+            known = codes.send(calls // 4)
+            return load(
+                run.loader, server.pid, do="checks", codes=known, in_flight=IN_FLIGHT, target=server.target,
+                token=server.token,
+            )  # fmt: skip
 
         def calling(pid: int, **case: Any) -> Callable[[], Turn]:
             return lambda: load(
@@ -181,6 +189,7 @@ def _on_disk(
             "SendEmail, SQLite": calling(
                 server.pid, do="unary", method=SEND, target=server.target, token=server.token
             ),
+            f"{_CHECK}, SQLite": checking,
             "POST /api/v1/email, SQLite": calling(
                 server.pid, do="http", target=server.http_target, token=server.token
             ),
@@ -189,7 +198,7 @@ def _on_disk(
         }
         if found is not None:
             other = stack.enter_context(postroom(database_url=found.new_database()))
-            other.relay_to(9, 20)
+            other.relay_to(9, 20)  # nobody listens there, and nothing is due
             ways["SendEmail, PostgreSQL"] = calling(
                 other.pid, do="unary", method=SEND, target=other.target, token=other.token
             )

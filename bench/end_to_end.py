@@ -103,8 +103,9 @@ def refused(run: Run) -> Chapter:
 
 
 _METHOD = (
-    f"All hand over on at most {SESSIONS} connections, of which Postroom keeps a quarter for urgent mail; all but nodemailer keep their queue on the same disk, "
-    "synced. Postroom is one process with its defaults on SQLite, called from one client process, in calls "
+    f"All hand over on at most {SESSIONS} connections, of which Postroom keeps a quarter for urgent mail; "
+    "all but nodemailer keep their queue on the same disk, synced. Postroom is one process with its defaults "
+    "on SQLite, called from one client process, in calls "
     "of 500, four in flight, or one by one, 64 in flight. Postfix gets finished messages over 20 kept, "
     "pipelined SMTP sessions from the same client. nodemailer's pool, the plain worker (a row in SQLite "
     "through Peewee, polled, EmailMessage, aiosmtplib on a kept connection) and django-post-office (its own "

@@ -214,6 +214,8 @@ async def _lease(server: Postroom, rounds: int, clockwork: Clockwork) -> None:
         clock = Clock()
         mint, turns = IdMint(clock), Turns()
         for turn in range(rounds + 1):
-            await lease._round(opened.store, AT_ONCE, clock, mint, turns, clockwork if turn else Clockwork())
+            await lease.round_of(
+                opened.store, AT_ONCE, clock, mint, turns, clockwork if turn else Clockwork()
+            )
     finally:
         opened.close()
