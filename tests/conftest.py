@@ -8,6 +8,7 @@ everything, `@pytest.mark.every_database` exempts a test from the choice, and so
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,11 @@ from postroom_server.store.migration import migrate
 from postroom_server.store.models import bound
 from postroom_server.store.opening import Address, OpenDatabase, open_database
 from postroom_server.store.unit import Store
+
+# PostgreSQL is started as another user, for which Python forks; and then gRPC's handlers, which want to bring
+# its threads over into the child, now and then take the child down before it has become PostgreSQL. It asks
+# when it is imported.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 DATA_KEY = "5a" * 32
 ALWAYS = {"database": "sqlite", "transport": "local"}

@@ -8,7 +8,7 @@ import pytest
 
 from acceptance.world import LeapingClock, World, serving
 from peers.smtp_peer import SmtpPeer
-from postroom_server import assembly
+from postroom_server import assembly, outbound
 from postroom_server.clock import Millis
 from postroom_server.store.time import database_now
 
@@ -21,7 +21,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> LeapingClock:
     def now() -> Millis:
         return database_now() + clock.ahead
 
-    monkeypatch.setattr(assembly, "database_now", now)
+    for module in (assembly, outbound):
+        monkeypatch.setattr(module, "database_now", now)
     return clock
 
 

@@ -7,10 +7,6 @@ import random
 
 import pytest
 
-# PostgreSQL is started as another user, for which Python forks; and then gRPC's handlers, which want to bring
-# its threads over into the child, now and then take the child down before it has become PostgreSQL.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
-
 
 @pytest.fixture
 def chance() -> random.Random:

@@ -9,7 +9,7 @@ from unittest import mock
 from acceptance.world import LeapingClock, World, serving
 from faults.ledger import Ledger
 from faults.sink import Sink
-from postroom_server import assembly
+from postroom_server import assembly, outbound
 from postroom_server.clock import Millis, SteeredClock
 from postroom_server.delivery import worker
 from postroom_server.store.time import database_now
@@ -31,7 +31,7 @@ async def leaping(database: str, sinks: Sequence[Sink]) -> AsyncIterator[tuple[W
     clock = FollowingClock() if database.startswith("postgresql") else LeapingClock()
     async with contextlib.AsyncExitStack() as stack:
         if isinstance(clock, FollowingClock):
-            for module in (assembly, worker):
+            for module in (assembly, outbound, worker):
                 stack.enter_context(mock.patch.object(module, "database_now", clock.database_now))
         world = await stack.enter_async_context(
             serving(database, "socket", clock=clock, drain_seconds=30, log_level="warning")

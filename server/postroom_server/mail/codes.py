@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hmac
+from typing import NamedTuple
 
 import peewee
 
@@ -18,9 +19,44 @@ from postroom_server.store.codes import CodeMaker, CodeSeed, Turn, take_turn
 from postroom_server.store.history import Kind
 from postroom_server.store.ids import IdMint, first_id_at
 from postroom_server.store.models import Code, CodeGuess, Delivery, DeliveryState
+from postroom_server.store.statement import Statement, bind, insert
 
 _MOST_CODE_CHARACTERS = 160
 CODES_AT_ONCE = 500
+
+_OF_ADDRESS = (Code.tenant_id == bind("tenant_id")) & (Code.address_key == bind("address_key"))
+# The code handed over last: from then on the older ones are dead, used or not.
+_LATEST = Statement(
+    lambda: (
+        Code.select(
+            Code.id, Code.email_id, Code.delivery_id, Code.nonce, Code.key_id, Code.validity,
+            Code.hand_over_time, Code.consume_time,
+        )
+        .where(_OF_ADDRESS & (Code.biz_key == bind("biz_key")) & Code.hand_over_time.is_null(False))
+        .order_by(Code.hand_over_time.desc(), Code.id.desc())
+        .limit(1)
+    )
+)  # fmt: skip
+# How often an address was guessed wrong, for each purpose that it was sent codes for.
+_TALLIES = Statement(
+    lambda: CodeGuess.select(CodeGuess.biz_key, CodeGuess.wrong_count, CodeGuess.window_start_time).where(
+        (CodeGuess.tenant_id == bind("tenant_id"))
+        & (CodeGuess.address_key == bind("address_key"))
+        # The index is by purpose first.
+        & CodeGuess.biz_key.in_(Code.select(Code.biz_key).where(_OF_ADDRESS))
+    )
+)
+_IS_TALLY = (
+    (CodeGuess.tenant_id == bind("tenant_id"))
+    & (CodeGuess.biz_key == bind("biz_key"))
+    & (CodeGuess.address_key == bind("address_key"))
+)
+_CONSUME = Statement(lambda: Code.update(consume_time=bind("now")).where(Code.id == bind("id")))
+_COUNT = Statement(
+    lambda: CodeGuess.update(wrong_count=bind("wrong"), window_start_time=bind("now")).where(_IS_TALLY)
+)
+_FORGET = Statement(lambda: CodeGuess.delete().where(_IS_TALLY))
+_TALLY = insert(CodeGuess)
 
 
 class CodeOutcome(enum.StrEnum):
@@ -37,6 +73,26 @@ class Guess:
     biz_key: str
     address_key: str
     code: str
+
+
+class _Latest(NamedTuple):
+    """The code that guesses are judged by."""
+
+    id: int
+    email_id: int
+    delivery_id: int
+    nonce: bytes
+    key_id: str
+    validity: Millis
+    hand_over_time: Millis
+    consume_time: Millis | None
+
+
+class _Tally(NamedTuple):
+    """Wrong guesses for one purpose."""
+
+    wrong_count: int
+    window_start_time: Millis
 
 
 class CodeChecks:
@@ -73,7 +129,7 @@ class CodeChecks:
         now = self._clock.now()
         take_turn(Turn.GUESS, tenant_id, [guess.address_key])
         code = self._alive(_latest(tenant_id, guess), now)
-        tallies = {tally.biz_key: tally for tally in _tallies(tenant_id, guess.address_key)}
+        tallies = _tallies(tenant_id, guess.address_key)
         own = tallies.pop(guess.biz_key, None)
         wrong = _still_counted(own, code, now)
         elsewhere = sum(_still_counted(tally, None, now) for tally in tallies.values())
@@ -81,19 +137,19 @@ class CodeChecks:
             return CodeOutcome.LOCKED
         if code is None:
             return CodeOutcome.EXPIRED
-        seed = CodeSeed(tenant_id, code.biz_key, code.address_key, bytes(code.nonce), code.email_id)
+        seed = CodeSeed(tenant_id, guess.biz_key, guess.address_key, bytes(code.nonce), code.email_id)
         if hmac.compare_digest(self._maker.code(seed).encode(), guess.code.encode("utf-8", "replace")):
-            _end(code, now, CodeOutcome.VALID)
-            CodeGuess.delete().where(_is_tally_of(tenant_id, guess)).execute()
+            _end(tenant_id, code, now, CodeOutcome.VALID)
+            _FORGET.execute(tenant_id=tenant_id, biz_key=guess.biz_key, address_key=guess.address_key)
             return CodeOutcome.VALID
         self._count(tenant_id, guess, wrong + 1, now)
         if not self._is_locked(wrong + 1, elsewhere):
             return CodeOutcome.WRONG
         # Locked once is locked for good: what was guessed at must not come back to life (security.md D6).
-        _end(code, now, CodeOutcome.LOCKED)
+        _end(tenant_id, code, now, CodeOutcome.LOCKED)
         return CodeOutcome.LOCKED
 
-    def _alive(self, code: Code | None, now: Millis) -> Code | None:
+    def _alive(self, code: _Latest | None, now: Millis) -> _Latest | None:
         if code is None or code.consume_time is not None or now >= code.hand_over_time + code.validity:
             return None
         # Made with a data key that is gone: nobody can say any more what it was.
@@ -104,19 +160,18 @@ class CodeChecks:
         return wrong >= limits.code_guesses or wrong + elsewhere >= limits.code_failures_per_hour
 
     def _count(self, tenant_id: int, guess: Guess, wrong: int, now: Millis) -> None:
-        counted = CodeGuess.update(wrong_count=wrong, window_start_time=now)
-        if not counted.where(_is_tally_of(tenant_id, guess)).execute():
-            CodeGuess.insert(
-                id=self._mint.one(),
-                tenant_id=tenant_id,
-                biz_key=guess.biz_key,
-                address_key=guess.address_key,
-                wrong_count=wrong,
-                window_start_time=now,
-            ).execute()
+        counted = _COUNT.execute(
+            tenant_id=tenant_id,
+            biz_key=guess.biz_key,
+            address_key=guess.address_key,
+            wrong=wrong,
+            now=now,
+        )
+        if not counted.rowcount:
+            _TALLY.many([(self._mint.one(), tenant_id, guess.biz_key, guess.address_key, wrong, now)])
 
 
-def _still_counted(tally: CodeGuess | None, code: Code | None, now: Millis) -> int:
+def _still_counted(tally: _Tally | None, code: _Latest | None, now: Millis) -> int:
     """The wrong guesses of the last hour, which begins anew with each of them, and all those at `code`.
 
     Otherwise a code that is valid for a day could be guessed at for a day, four times an hour.
@@ -128,51 +183,24 @@ def _still_counted(tally: CodeGuess | None, code: Code | None, now: Millis) -> i
     return 0 if is_old and is_of_another else tally.wrong_count
 
 
-def _tallies(tenant_id: int, address_key: str) -> list[CodeGuess]:
-    """How often an address was guessed wrong, for each purpose that it was sent codes for."""
-    purposes = Code.select(Code.biz_key).where(
-        (Code.tenant_id == tenant_id) & (Code.address_key == address_key)
-    )
-    return list(
-        CodeGuess.select().where(
-            (CodeGuess.tenant_id == tenant_id)
-            & (CodeGuess.address_key == address_key)
-            # The index is by purpose first.
-            & CodeGuess.biz_key.in_(purposes)
-        )
-    )
+def _latest(tenant_id: int, guess: Guess) -> _Latest | None:
+    rows = _LATEST.rows(tenant_id=tenant_id, biz_key=guess.biz_key, address_key=guess.address_key)
+    return _Latest(*rows[0]) if rows else None
 
 
-def _is_tally_of(tenant_id: int, guess: Guess) -> peewee.Expression:
-    return (
-        (CodeGuess.tenant_id == tenant_id)
-        & (CodeGuess.biz_key == guess.biz_key)
-        & (CodeGuess.address_key == guess.address_key)
-    )
+def _tallies(tenant_id: int, address_key: str) -> dict[str, _Tally]:
+    """By purpose."""
+    rows = _TALLIES.rows(tenant_id=tenant_id, address_key=address_key)
+    return {biz_key: _Tally(wrong_count, start) for biz_key, wrong_count, start in rows}
 
 
-def _latest(tenant_id: int, guess: Guess) -> Code | None:
-    """The code handed over last: from then on the older ones are dead, used or not."""
-    return (  # type: ignore[no-any-return]
-        Code.select()
-        .where(
-            (Code.tenant_id == tenant_id)
-            & (Code.biz_key == guess.biz_key)
-            & (Code.address_key == guess.address_key)
-            & Code.hand_over_time.is_null(False)
-        )
-        .order_by(Code.hand_over_time.desc(), Code.id.desc())
-        .first()
-    )
-
-
-def _end(code: Code, now: Millis, outcome: CodeOutcome) -> None:
+def _end(tenant_id: int, code: _Latest, now: Millis, outcome: CodeOutcome) -> None:
     """Makes a code unusable, and says so. The caller has taken the address's turn."""
-    Code.update(consume_time=now).where(Code.id == code.id).execute()
+    _CONSUME.execute(id=code.id, now=now)
     history.append(
         [
             history.event(
-                code.tenant_id,
+                tenant_id,
                 Kind.CODE_SETTLED,
                 now,
                 email_id=code.email_id,
