@@ -117,8 +117,11 @@ def check_handed(sink: Sink, count: int) -> collections.Counter[str]:
     return copies
 
 
-@pytest.mark.parametrize("page", [1, 2, 3])
-@pytest.mark.parametrize("place", ["before_expansion_commit", "after_expansion_commit"])
+# A sample: before anything is found, in the middle, and before the last page. `make faults` kills at all.
+@pytest.mark.parametrize(
+    ("place", "page"),
+    [("before_expansion_commit", 1), ("after_expansion_commit", 2), ("before_expansion_commit", 3)],
+)
 async def test_a_kill_at_a_page_neither_repeats_nor_skips_anyone(
     database: str, tmp_path: Path, place: str, page: int
 ) -> None:
