@@ -60,7 +60,7 @@ class World:
         clock = ManualClock()
         self.settler = Settler(
             self.table, IdMint(clock), clock,  # type: ignore[arg-type]
-            owner=1, on_settled=self._heard, pace_seconds=0.001, retry_seconds=0.001,
+            owner=1, on_settled=self._heard, gather_seconds=0.001, retry_seconds=0.001,
         )  # fmt: skip
 
     def _heard(self, batch: Sequence[Settlement]) -> None:

@@ -20,7 +20,6 @@ from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.line import Job
 from postroom_server.delivery.metrics import DeliveryMetrics
-from postroom_server.delivery.pace import Pace
 from postroom_server.delivery.settler import Settler
 from postroom_server.delivery.shares import share
 from postroom_server.delivery.transmission import Transmission
@@ -36,9 +35,6 @@ log = structlog.get_logger()
 
 Servers = dict[int, tuple[ServerFacts, ...]]
 
-# Whoever leased so many leases again at once, for there may be more: fewer were all that was due.
-_HAUL = 32
-
 # After a clock was set back. Processes that do not lease hear of it at their next beat.
 _UNEASY_LOOKS = 4
 
@@ -48,7 +44,7 @@ class EngineSettings:
     capacity: int = 512  # deliveries leased at a time
     server_slots: int = 16  # connections to a server that names no number
     poll_seconds: float = 0.25
-    pace_seconds: float = 0.025  # between two leases
+    gather_seconds: float = 0.005
     store_pause_seconds: float = 1.0  # after the database did not answer
     astray_seconds: float = 15.0  # how often leases are looked for that this process has not heard of
 
@@ -101,7 +97,6 @@ class Engine:
         )
         self._turns = Turns()
         self._last: Moment | None = None  # at the last lease
-        self._pace = Pace(settings.pace_seconds)
         self._look_at = 0.0  # monotonic
         self._uneasy_until = 0.0  # the same: somebody may not have heard yet that the clock was set back
         self._jobs: dict[int, Job] = {}
@@ -174,7 +169,7 @@ class Engine:
             self._transmission.put_off_the_impatient()
             try:
                 await self._look_astray()
-                if await self._lease() >= _HAUL:
+                if await self._lease():
                     continue
             except Exception as error:
                 self._look_at = 0.0
@@ -192,8 +187,8 @@ class Engine:
         except TimeoutError:
             return
         if not self._stopping:
-            # Under load, calls come by the hundred, and a lease costs much the same for one mail as for many.
-            await self._pace.wait()
+            # What comes within a moment is leased together: under load, calls come by the hundred.
+            await asyncio.sleep(self._settings.gather_seconds)
 
     async def _look_astray(self) -> None:
         """Now and then, for a COMMIT may come about long after the line to the database was lost."""

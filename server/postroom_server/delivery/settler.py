@@ -11,7 +11,6 @@ import structlog
 from postroom_server.clock import Clock
 from postroom_server.delivery import attempts
 from postroom_server.delivery.attempts import Settlement
-from postroom_server.delivery.pace import Pace
 from postroom_server.delivery.rescue import rescue_one
 from postroom_server.delivery.settle import settle_once
 from postroom_server.failpoints import reach
@@ -36,7 +35,7 @@ class Settler:
         *,
         owner: int,
         on_settled: Callable[[Sequence[Settlement]], None],
-        pace_seconds: float = 0.025,
+        gather_seconds: float = 0.01,
         retry_seconds: float = 1.0,
     ) -> None:
         self._store = store
@@ -44,7 +43,7 @@ class Settler:
         self._clock = clock
         self._owner = owner
         self._on_settled = on_settled
-        self._pace = Pace(pace_seconds)
+        self._gather_seconds = gather_seconds
         self._retry_seconds = retry_seconds
         self._waiting: list[Settlement] = []
         self._came = asyncio.Event()
@@ -63,7 +62,7 @@ class Settler:
         while self._waiting or not self._closing:
             await self._came.wait()
             if len(self._waiting) < AT_ONCE and not self._closing:
-                await self._pace.wait()
+                await asyncio.sleep(self._gather_seconds)
             self._came.clear()
             while self._waiting:
                 batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
