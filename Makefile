@@ -26,7 +26,7 @@ test: $(STAMP) ## Runs the suite: SQLite in full, PostgreSQL and sockets by a fi
 test-all: $(STAMP) ## Runs the suite on every combination of database and transport.
 	$(BIN)/python -m pytest -n $(WORKERS) --all $(TESTS)
 
-faults: $(STAMP) ## Kills, stops and cuts real processes for about an hour, and writes docs/reliability.md.
+faults: $(STAMP) ## Kills, stops and cuts real processes for the better part of an hour, and writes docs/reliability.md.
 	$(BIN)/python tools/reliability.py --out docs/reliability.md
 
 fuzz-rest: $(STAMP) $(VENV)/fuzz/.installed ## Fuzzes the REST APIs with Schemathesis: make fuzz-rest EXAMPLES=500
@@ -49,7 +49,7 @@ generate: $(STAMP) ## Writes generated/ from protos/, and the generated pages of
 bench: $(STAMP) ## Measures what we state beside its peers and writes the page; about 45 minutes.
 	$(BIN)/python -m bench
 
-bench-quick: $(STAMP) ## Runs a shorter selection of the bench, for a look.
+bench-quick: $(STAMP) ## Runs a shorter selection of the bench, in about two minutes; the figures mean little.
 	$(BIN)/python -m bench --quick --no-page
 
 example-node: docs/examples/node/node_modules ## Runs the Node client against a server started by `make run`.
