@@ -130,8 +130,8 @@ def disks(run: Run) -> Chapter:
         "Every fsync and fdatasync of the server, of PostgreSQL and of the raw process takes so much longer: "
         "a library that is loaded before them (`bench/slow_fsync.c`) sleeps after the disk is done. "
         f"{IN_FLIGHT} calls in flight, batches of 1000 two in flight, mail due tomorrow. The ratio is to "
-        "the bare echo, which syncs nothing, and of batches to raw executemany of the same rows on the same "
-        "disk.",
+        "the bare echo of the same transport, which syncs nothing, and of batches of 1000 to raw executemany of "
+        "the same rows on the same disk.",
     )
     if slow_disk.library() is None:
         chapter.absent.append("a slower disk: there is no C compiler to make it with")
@@ -155,59 +155,43 @@ def _disk(milliseconds: float) -> str:
 def _on_disk(
     run: Run, chapter: Chapter, environment: dict[str, str], column: str, found: Cluster | None
 ) -> None:
-    calls, many = run.either(3000, 600), run.either(10_000, 2000)
+    many = run.either(10_000, 2000)
+    raw_name, batch_name = "raw executemany (mails/s)", "BatchSendEmails(1000), SQLite (mails/s)"
     with contextlib.ExitStack() as stack:
-        echo = stack.enter_context(child("echo"))
+        echo, http_echo = stack.enter_context(child("echo")), stack.enter_context(child("http_echo"))
         raw = stack.enter_context(child("raw_rows", more=environment))
-        server = stack.enter_context(postroom(rest=True, environment=environment | _LIFTED))
-        server.relay_to(run.reading.port, 20)
-        codes = Codes(run, server)
 
-        def checking() -> Turn:
-            known = codes.send(calls // 4)
-            return load(
-                run.loader, server.pid, do="checks", codes=known, in_flight=IN_FLIGHT, target=server.target,
-                token=server.token,
-            )  # fmt: skip
-
-        def calling(pid: int, **case: Any) -> Callable[[], Turn]:
-            return lambda: load(
-                run.loader,
-                pid,
-                mails=calls,
-                first=run.numbers(calls),
-                in_flight=IN_FLIGHT,
-                later=True,
-                **case,
+        def served(database_url: str = "") -> Postroom:
+            server = stack.enter_context(
+                postroom(
+                    rest=True,
+                    database_url=database_url,
+                    environment=environment | _LIFTED,
+                    api_user=_API_USER,
+                )
             )
+            server.relay_to(run.reading.port, 20)
+            server.add_template(mails.TEMPLATE, mails.template_variant())
+            return server
 
-        raw_name, batch_name = "raw executemany (mails/s)", "BatchSendEmails(1000), SQLite (mails/s)"
-        ways = {
-            ECHO: calling(
-                echo.pid, do="unary", target=f"127.0.0.1:{echo.ready}", token="x", method="/bench.Echo/Echo"
-            ),
-            "SendEmail, SQLite": calling(
-                server.pid, do="unary", method=SEND, target=server.target, token=server.token
-            ),
-            f"{_CHECK}, SQLite": checking,
-            "POST /api/v1/email, SQLite": calling(
-                server.pid, do="http", target=server.http_target, token=server.token
-            ),
-            raw_name: raw_turn(run, server, raw, many),
-            batch_name: batch_turn(run, server, many),
-        }
+        databases = {"SQLite": served()}
         if found is not None:
-            other = stack.enter_context(postroom(database_url=found.new_database()))
-            other.relay_to(9, 20)  # nobody listens there, and nothing is due
-            ways["SendEmail, PostgreSQL"] = calling(
-                other.pid, do="unary", method=SEND, target=other.target, token=other.token
-            )
-        taken = take_turns(ways, run.either(5, 1))
+            databases["PostgreSQL"] = served(found.new_database())
+        ways = {
+            name if name in (ECHO, HTTP_ECHO) else f"{name}, {database}": way
+            for database, server in databases.items()
+            for name, way in _ways(run, server, echo, http_echo, IN_FLIGHT).items()
+        }
+        ways[raw_name] = raw_turn(run, databases["SQLite"], raw, many)
+        ways[batch_name] = batch_turn(run, databases["SQLite"], many)
+        taken = take_turns(ways, run.either(4, 1))
+    beside = {f"{name}, {database}": echoed for name, echoed in _BESIDE.items() for database in databases}
+    beside[batch_name] = raw_name
     for name, turns in taken.items():
-        beside = None if name in (ECHO, raw_name) else taken[raw_name if name == batch_name else ECHO].rates
         chapter.figures.append(
             Figure(
-                f"{name}, fsync {column}", "calls/s", turns.rates, beside,
+                f"{name}, fsync {column}", "calls/s", turns.rates,
+                taken[beside[name]].rates if name in beside else None,
                 note=f"{turns.cpu:.0f} µs" if turns.cpu else "", row=name, column=column,
             )
         )  # fmt: skip

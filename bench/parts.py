@@ -73,7 +73,7 @@ PARTS: tuple[Part, ...] = (
         "accept", "every way to accept, 1 to 256 in flight, both databases",
         (accept_matrix.sqlite, accept_matrix.on_postgresql), 6,
     ),
-    Part("disks", "accepting with 1 and 5 ms more for an fsync", (accept_matrix.disks,), 3),
+    Part("disks", "accepting with 1 and 5 ms more for an fsync", (accept_matrix.disks,), 5),
     Part("latency", "latency at 30, 60 and 90 % of the saturated rate", (latency.under_load,), 2,
         in_quick=True),
     Part("backlog", "urgent mail and memory with 100 000 bulk mails waiting", (latency.urgent,), 2.5),
