@@ -153,7 +153,7 @@ def a_unit_of_each() -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
         (expire_held, (NOON,)),
         (keep_pace, (Moment(NOON, 0.0), Moment(NOON - HOUR, 1.0))),
         (queue.look, (lambda: NOON,)),
-        (preparation.claim, (preparation.Turns(), [], lambda: NOON)),
+        (preparation.claim, (preparation.Turns(), [], [], lambda: NOON)),
         (preparation.conclude, (put_waiting(), lambda: NOON)),
         (preparation.fail, (put_waiting(), "no", lambda: NOON)),
     ]

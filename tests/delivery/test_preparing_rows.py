@@ -61,7 +61,7 @@ def keep_next(email_id: int, content: bytes, tenant_id: int = 1) -> bool:
 
 
 async def claims(store: Store, turns: Turns, count: int, busy: tuple[int, ...] = ()) -> list[int]:
-    found = [await store.write(claim, turns, busy, at()) for _ in range(count)]
+    found = [await store.write(claim, turns, busy, (), at()) for _ in range(count)]
     return [one.email_id for one in found if one is not None]
 
 
@@ -71,9 +71,9 @@ async def test_the_oldest_due_email_is_claimed_and_nobody_else_gets_it_for_a_min
     await store.write(lambda: put_waiting(fetch_time=NOON + 1))
     assert await claims(store, Turns(), 3) == [first, later]
     assert await store.read(waits, first) == (NOON + CLAIM, 0)
-    assert await store.write(claim, Turns(), (), at(NOON + CLAIM - 1)) is not None  # the one at NOON + 1
-    assert await store.write(claim, Turns(), (), at(NOON + CLAIM - 1)) is None
-    assert await store.write(claim, Turns(), (), at(NOON + CLAIM)) == Claimed(later, 1)
+    assert await store.write(claim, Turns(), (), (), at(NOON + CLAIM - 1)) is not None  # the one at NOON + 1
+    assert await store.write(claim, Turns(), (), (), at(NOON + CLAIM - 1)) is None
+    assert await store.write(claim, Turns(), (), (), at(NOON + CLAIM)) == Claimed(later, 1)
 
 
 async def test_urgent_mail_comes_first_and_tenants_take_turns(store: Store) -> None:
@@ -94,7 +94,7 @@ async def test_a_tenant_that_is_busy_is_passed_over(store: Store) -> None:
 
 async def test_many_that_claim_at_once_get_different_emails(store: Store) -> None:
     ids = await store.write(lambda: [put_waiting(tenant_id=n % 3) for n in range(40)])
-    claimed = await asyncio.gather(*(store.write(claim, Turns(), (), at()) for _ in range(60)))
+    claimed = await asyncio.gather(*(store.write(claim, Turns(), (), (), at()) for _ in range(60)))
     found = [one.email_id for one in claimed if one is not None]
     assert len(found) == len(set(found))
     rest = await claims(store, Turns(), 40)
@@ -105,12 +105,12 @@ async def test_the_claim_walks_the_index(store: Store, database: str) -> None:
     def plan() -> str:
         connection = bound.connection()
         if database.startswith("sqlite"):
-            values: tuple[Any, ...] = (1, -1, 1, "[]", 256, 5, 1, NOON)
+            values: tuple[Any, ...] = (1, -1, 1, "[]", 256, 5, 1, NOON, "[]")
             rows = connection.execute(f"EXPLAIN QUERY PLAN {CLAIM_SQLITE}", values).fetchall()
         else:
             # Otherwise a table as small as this one is not worth an index.
             connection.execute("SET LOCAL enable_seqscan = off")
-            values = (1, -1, 1, [], 256, 1, NOON, 5)
+            values = (1, -1, 1, [], 256, 1, NOON, [], 5)
             rows = connection.execute(f"EXPLAIN {CLAIM_POSTGRESQL}", values).fetchall()
         return "\n".join(str(row[-1]) for row in rows)
 
@@ -118,6 +118,15 @@ async def test_the_claim_walks_the_index(store: Store, database: str) -> None:
     assert told.count("preparation_due") >= 2
     assert "SCAN preparation" not in told
     assert "Seq Scan" not in told
+
+
+async def test_what_is_in_hand_is_passed_over_and_stays_due(store: Store) -> None:
+    first = await store.write(put_waiting)
+    second = await store.write(put_waiting)
+    turns = Turns()
+    assert await store.write(claim, turns, (), [first], at()) == Claimed(second, 1)
+    assert await store.write(claim, turns, (), [first, second], at()) is None
+    assert await store.write(claim, turns, (), [], at()) == Claimed(first, 1)
 
 
 async def test_the_files_that_are_missing_are_told_one_by_one_with_what_room_is_left(store: Store) -> None:

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from postroom_server.clock import Clock, Millis, SteeredClock
+from postroom_server.delivery.alarm import Alarm
 from postroom_server.delivery.astray import Moment, bring_forward, give_back_unheard, keep_pace
 from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import Breaker, BreakerState
@@ -101,7 +102,7 @@ class Engine:
         self._uneasy_until = 0.0  # the same: somebody may not have heard yet that the clock was set back
         self._jobs: dict[int, Job] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._awake = asyncio.Event()
+        self._alarm = Alarm()
         self._running: list[asyncio.Task[None]] = []
         self._stopping = False
 
@@ -119,6 +120,7 @@ class Engine:
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._alarm.arm()
         self._running = [
             asyncio.create_task(self._lease_until_stopped(), name="engine-lease"),
             asyncio.create_task(self._settler.run(), name="engine-settle"),
@@ -126,12 +128,7 @@ class Engine:
 
     def wake(self) -> None:
         """Says that something may be due. Cheap; safe from any thread."""
-        if self._loop is None or self._awake.is_set():
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._awake.set)
-        except RuntimeError:
-            log.debug("engine_loop_is_closed")
+        self._alarm.ring()
 
     def cancel(self, delivery_ids: Iterable[int]) -> None:
         """Notices cancels of deliveries in hand: those that have not written their dot stop before it."""
@@ -151,7 +148,7 @@ class Engine:
     def stop_leasing(self) -> None:
         """Begins nothing new; what is in hand goes on until `drain`."""
         self._stopping = True
-        self._awake.set()
+        self._alarm.ring()
 
     async def drain(self, grace_seconds: float) -> None:
         """Stops leasing, gives back what was not begun, lets what wrote its dot finish, settles all of it."""
@@ -165,7 +162,7 @@ class Engine:
 
     async def _lease_until_stopped(self) -> None:
         while not self._stopping:
-            self._awake.clear()
+            self._alarm.silence()
             self._transmission.put_off_the_impatient()
             try:
                 await self._look_astray()
@@ -181,12 +178,7 @@ class Engine:
             await self._rest()
 
     async def _rest(self) -> None:
-        try:
-            async with asyncio.timeout(self._settings.poll_seconds):
-                await self._awake.wait()
-        except TimeoutError:
-            return
-        if not self._stopping:
+        if await self._alarm.rest(self._settings.poll_seconds) and not self._stopping:
             # What comes within a moment is leased together: under load, calls come by the hundred.
             await asyncio.sleep(self._settings.gather_seconds)
 
@@ -271,4 +263,4 @@ class Engine:
             # Another lease of the same delivery may have begun by now.
             if job is not None and job.leased.lease_token == settlement.leased.lease_token:
                 del self._jobs[settlement.leased.id]
-        self._awake.set()
+        self._alarm.ring()

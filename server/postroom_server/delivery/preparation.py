@@ -56,19 +56,20 @@ WITH RECURSIVE turn(tenant_id) AS (
   SELECT tenant_id FROM turn WHERE tenant_id IS NOT NULL AND NOT tenant_id {busy} LIMIT {p}
 )"""
 _DUE = """SELECT x.email_id FROM preparation x
-  WHERE x.lane = {p} AND x.tenant_id = taken.tenant_id AND x.fetch_time <= {p}
+  WHERE x.lane = {p} AND x.tenant_id = taken.tenant_id AND x.fetch_time <= {p} AND NOT x.email_id {in_hand}
   ORDER BY x.fetch_time, x.email_id LIMIT 1"""
+_IN_SQLITE, _IN_POSTGRESQL = "IN (SELECT value FROM json_each(?))", "= ANY(%s)"
 _RETURNING = "RETURNING preparation.email_id, preparation.tenant_id"
 CLAIM_SQLITE = (
     f"{_TURN} UPDATE preparation SET fetch_time = {{p}} WHERE email_id = (SELECT p.email_id FROM taken"  # noqa: S608
     f" JOIN preparation p ON p.email_id = ({_DUE}) LIMIT 1) {_RETURNING}"
-).format(p="?", busy="IN (SELECT value FROM json_each(?))")
+).format(p="?", busy=_IN_SQLITE, in_hand=_IN_SQLITE)
 CLAIM_POSTGRESQL = (
     f"{_TURN}, due AS MATERIALIZED (SELECT d.email_id FROM taken CROSS JOIN LATERAL"  # noqa: S608 - as above
     f" ({_DUE} FOR UPDATE SKIP LOCKED) d LIMIT 1)"
     " UPDATE preparation SET fetch_time = {p} FROM due WHERE preparation.email_id = due.email_id"
     f" {_RETURNING}"
-).format(p="%s", busy="= ANY(%s)")
+).format(p="%s", busy=_IN_POSTGRESQL, in_hand=_IN_POSTGRESQL)
 
 _PREPARING = peewee.SQL("'PREPARING'")
 _THIS_EMAIL = Delivery.email_id == bind("email_id")
@@ -156,14 +157,18 @@ class Turns:
     after: dict[Lane, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(Lane, -1))
 
 
-def claim(turns: Turns, busy_tenants: Iterable[int], due_now: Now) -> Claimed | None:
-    """Claims one due email, urgent ones first, of a tenant that is not busy. A unit of work."""
+def claim(turns: Turns, busy_tenants: Iterable[int], in_hand: Iterable[int], due_now: Now) -> Claimed | None:
+    """Claims one due email, urgent ones first, of a tenant that is not busy. A unit of work.
+
+    None of those `in_hand`, which are due where a round takes longer than its claim, or has been stored and
+    is not over yet: a claim that nobody works on would put them off.
+    """
     now = due_now()
-    busy = as_list(busy_tenants)
+    busy, held = as_list(busy_tenants), as_list(in_hand)
     for lane in Lane:
-        row = _take(lane, turns.after[lane], busy, now)
+        row = _take(lane, turns.after[lane], busy, held, now)
         if row is None and turns.after[lane] >= 0:
-            row = _take(lane, -1, busy, now)
+            row = _take(lane, -1, busy, held, now)
         if row is not None:
             turns.after[lane] = row[1]
             return Claimed(*row)
@@ -171,9 +176,9 @@ def claim(turns: Turns, busy_tenants: Iterable[int], due_now: Now) -> Claimed | 
     return None
 
 
-def _take(lane: Lane, after: int, busy: Any, now: Millis) -> tuple[int, int] | None:
+def _take(lane: Lane, after: int, busy: Any, in_hand: Any, now: Millis) -> tuple[int, int] | None:
     turn = (int(lane), after, int(lane), busy, _TENANTS_A_TURN)
-    due, until = (int(lane), now), now + CLAIM
+    due, until = (int(lane), now, in_hand), now + CLAIM
     connection = bound.connection()
     if is_postgresql():
         rows = connection.execute(CLAIM_POSTGRESQL, (*turn, *due, until)).fetchall()

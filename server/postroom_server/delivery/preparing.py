@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -81,7 +81,7 @@ class Preparing:
             await self._give_back(email_id)
 
     async def _claim(self, busy_tenants: list[int], in_hand: list[int]) -> Claimed | None:
-        return await self._store.write(claim_another, self._turns, busy_tenants, in_hand, self._due_now)
+        return await self._store.write(claim, self._turns, busy_tenants, in_hand, self._due_now)
 
     async def _prepare(self, claimed: Claimed) -> None:
         """One round over the files that an email lacks."""
@@ -124,17 +124,3 @@ class Preparing:
             await self._store.write(give_back, email_id, self._due_now)
         except Refusal as refusal:
             log.warning("not_given_back", email=email_id, reason=refusal.reason.value)
-
-
-def claim_another(
-    turns: Turns, busy_tenants: Collection[int], in_hand: Collection[int], due_now: Callable[[], Millis]
-) -> Claimed | None:
-    """Claims one due email that is not in hand. A unit of work."""
-    passed_over = []
-    while (claimed := claim(turns, busy_tenants, due_now)) is not None and claimed.email_id in in_hand:
-        passed_over.append(claimed.email_id)
-    # Due while it is in hand: its round takes longer than a claim, or has been stored a moment ago and is not
-    # over yet. It stays due, for a claim that nobody works on would put it off by a minute.
-    for email_id in passed_over:
-        give_back(email_id, due_now)
-    return claimed

@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
+from postroom_server.delivery.alarm import Alarm
 from postroom_server.refusals import Reason, Refusal
 
 log = structlog.get_logger()
@@ -56,8 +57,7 @@ class Stage(Generic[C]):
         self._settings = settings
         self._in_hand: dict[int, asyncio.Task[None]] = {}
         self._by_tenant: collections.Counter[int] = collections.Counter()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._awake = asyncio.Event()
+        self._alarm = Alarm()
         self._running: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -66,29 +66,24 @@ class Stage(Generic[C]):
         return self._stopping
 
     def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._alarm.arm()
         self._running = asyncio.create_task(self._claim_until_stopped(), name=self._name)
 
     def wake(self) -> None:
         """Says that something may be due. Cheap; safe from any thread."""
-        if self._loop is None or self._awake.is_set():
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._awake.set)
-        except RuntimeError:
-            log.debug(f"{self._name}_loop_is_closed")
+        self._alarm.ring()
 
     async def stop_claiming(self) -> Mapping[int, asyncio.Task[None]]:
         """Returns what is in hand then, by email; it goes on."""
         self._stopping = True
-        self._awake.set()
+        self._alarm.ring()
         if self._running is not None:
             await self._running
         return dict(self._in_hand)
 
     async def _claim_until_stopped(self) -> None:
         while not self._stopping:
-            self._awake.clear()
+            self._alarm.silence()
             try:
                 while self._has_room() and await self._take_one():
                     pass
@@ -99,17 +94,10 @@ class Stage(Generic[C]):
             except Exception:
                 log.exception(f"{self._name}_failed")
                 await asyncio.sleep(self._settings.store_pause_seconds)
-            await self._rest()
+            await self._alarm.rest(self._settings.poll_seconds)
 
     def _has_room(self) -> bool:
         return not self._stopping and len(self._in_hand) < self._settings.slots
-
-    async def _rest(self) -> None:
-        try:
-            async with asyncio.timeout(self._settings.poll_seconds):
-                await self._awake.wait()
-        except TimeoutError:
-            return
 
     async def _take_one(self) -> bool:
         # Whoever names slow servers, or sends to very many, leaves half of the slots to others.
@@ -138,4 +126,4 @@ class Stage(Generic[C]):
         self._by_tenant[claimed.tenant_id] -= 1
         if not self._by_tenant[claimed.tenant_id]:
             del self._by_tenant[claimed.tenant_id]
-        self._awake.set()
+        self._alarm.ring()
