@@ -130,8 +130,8 @@ def disks(run: Run) -> Chapter:
         "Every fsync and fdatasync of the server, of PostgreSQL and of the raw process takes so much longer: "
         "a library that is loaded before them (`bench/slow_fsync.c`) sleeps after the disk is done. "
         f"{IN_FLIGHT} calls in flight, batches of 1000 two in flight, mail due tomorrow. The ratio is to "
-        "the bare echo of the same transport, which syncs nothing, and of batches of 1000 to raw executemany of "
-        "the same rows on the same disk.",
+        "the bare echo of the same transport, which syncs nothing, and of batches of 1000 to raw executemany "
+        "of the same rows on the same disk.",
     )
     if slow_disk.library() is None:
         chapter.absent.append("a slower disk: there is no C compiler to make it with")
