@@ -7,10 +7,10 @@ and attempts are not copied: nothing that is measured here looks at more than on
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import apsw
 import psycopg
 from bench.children import Child
 from bench.served import SEND, Postroom
@@ -108,7 +108,7 @@ class _Sqlite(_Database):
     )
 
     def __init__(self, path: str) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection = apsw.Connection(path)
         for pragma in ("synchronous=OFF", "cache_size=-256000", "temp_store=memory"):
             self.run(f"PRAGMA {pragma}")
 

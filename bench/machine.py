@@ -7,13 +7,13 @@ import importlib.metadata
 import json
 import os
 import platform
-import sqlite3
 import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+import apsw
 from bench import postgresql
 from bench.children import ROOT
 from bench.peers import environment
@@ -21,7 +21,7 @@ from bench.run import Run
 
 FSYNC = "fdatasync of 4 KiB, median of 300"
 _PEERS = ("django-post-office", "django", "aiosmtplib", "jinja2")
-_PACKAGES = ("grpcio", "protobuf", "peewee", "uvloop", "structlog")
+_PACKAGES = ("grpcio", "protobuf", "apsw", "peewee", "uvloop", "structlog")
 
 
 def describe(run: Run) -> dict[str, str]:
@@ -34,7 +34,7 @@ def describe(run: Run) -> dict[str, str]:
         "load at start": f"{os.getloadavg()[0]:.1f}",
         "Postroom": f"{importlib.metadata.version('postroom')}, {_commit()}",
         "Python": platform.python_version(),
-        "SQLite": sqlite3.sqlite_version,
+        "SQLite": apsw.sqlite_lib_version(),
         "packages": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES),
         FSYNC: f"{fsync_microseconds():.0f} µs",
         "peers": ", ".join(_peers(run)) or "none could be had",

@@ -6,11 +6,11 @@ A process of its own, which does nothing else and has the rows ready before the 
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import tempfile
 import time
 from pathlib import Path
 
+import apsw
 from bench.children import answer, questions, tidy_when_ended
 
 from postroom_server.store.sqlite import PRAGMAS
@@ -24,10 +24,10 @@ class Rows:
     """The rows of the mails in a database, and an empty database with the same schema."""
 
     def __init__(self, database: str, folder: Path) -> None:
-        self._connection = sqlite3.connect(folder / "raw.db", isolation_level=None)
+        self._connection = apsw.Connection(str(folder / "raw.db"))
         self._rows: dict[str, list[list[object]]] = {}
         self._ids: dict[str, list[int]] = {}
-        source = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+        source = apsw.Connection(database, apsw.SQLITE_OPEN_READONLY)
         for name, value in PRAGMAS.items():
             self._connection.execute(f"PRAGMA {name}={value}")
         for kind in ("table", "index", "trigger"):
@@ -39,7 +39,7 @@ class Rows:
                 self._connection.execute(sql)
         for table in _TABLES:
             found = source.execute(f"SELECT * FROM {table}")
-            columns = [column[0] for column in found.description]
+            columns = [column[0] for column in found.get_description()]
             self._ids[table] = [i for i, name in enumerate(columns) if name in _ID_COLUMNS]
             self._rows[table] = [list(row) for row in found]
         source.close()

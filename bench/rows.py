@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
 
+import apsw
 from bench.figures import Chapter, Figure
 from bench.run import Run
 from bench.served import postroom
@@ -77,13 +77,13 @@ class _Mails:
     def __init__(self, path: Any) -> None:
         self._by_email: dict[int, _Mail] = {}
         self._step = 0
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            connection.row_factory = sqlite3.Row
+        with contextlib.closing(apsw.Connection(str(path))) as connection:
             for model in _MODELS:
                 key = "id" if model is Email else "email_id"
-                for row in connection.execute(f"SELECT * FROM {model._meta.table_name}"):
-                    found = self._by_email.setdefault(row[key], {each: [] for each in _MODELS})
-                    found[model].append(dict(row))
+                names = [field.column_name for field in model._meta.sorted_fields]
+                for values in connection.execute(f"SELECT {', '.join(names)} FROM {model._meta.table_name}"):
+                    row = dict(zip(names, values, strict=True))
+                    self._by_email.setdefault(row[key], {each: [] for each in _MODELS})[model].append(row)
         whole = [mail for mail in self._by_email.values() if mail[Email]]
         self._mails = whole
         self.rows_a_mail = sum(len(rows) for mail in whole for rows in mail.values()) / len(whole)

@@ -7,7 +7,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import apsw
 import grpc.aio
 import psycopg
 from bench.children import cpu_seconds, end, free_port, resident_megabytes, wait_for_port
@@ -141,9 +141,9 @@ class Postroom:
                     raise TimeoutError
                 time.sleep(0.1)
 
-    def _looking(self) -> contextlib.AbstractContextManager[sqlite3.Connection | psycopg.Connection]:
+    def _looking(self) -> contextlib.AbstractContextManager[apsw.Connection | psycopg.Connection]:
         if self.database_url.startswith("sqlite"):
-            return contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True))
+            return contextlib.closing(apsw.Connection(str(self.database), apsw.SQLITE_OPEN_READONLY))
         return contextlib.closing(psycopg.connect(self.database_url, autocommit=True))
 
     @property

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+import apsw
 
 from peers.postgresql import find_binaries
 
@@ -27,7 +28,7 @@ def describe() -> dict[str, str]:
         "machine": f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
-        "SQLite": f"{sqlite3.sqlite_version}, synchronous=FULL",
+        "SQLite": f"{apsw.sqlite_lib_version()}, synchronous=FULL",
         "PostgreSQL": f"{postgres.stdout.split()[-1]}, fsync=on",
         "fdatasync of 4 KiB": f"{sync_microseconds():.0f} µs (median of {SYNCS})",
         "load at start": f"{os.getloadavg()[0]:.1f}",

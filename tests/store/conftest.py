@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import psycopg
 import pytest
 
@@ -29,16 +29,20 @@ def outside(database: str) -> Outside:
 def looking_at(url: str) -> Outside:
     def run(sql: str) -> list[tuple[Any, ...]]:
         path = Address(url).sqlite_path
-        with connected(path) if path else psycopg.connect(url, autocommit=True) as connection:
-            cursor = connection.execute(sql)
+        if path:
+            with connected(path) as connection:
+                return connection.execute(sql).fetchall()
+        with psycopg.connect(url, autocommit=True) as line:
+            cursor = line.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
     return run
 
 
 @contextlib.contextmanager
-def connected(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, timeout=5, isolation_level=None)
+def connected(path: Path) -> Iterator[apsw.Connection]:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(5000)
     try:
         yield connection
     finally:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import peewee
 import pytest
 
@@ -150,7 +150,7 @@ async def test_a_failed_commit_fails_the_brief_unit(make_store: MakeStore, outsi
         put("t.a")
         bound.connection().execute("INSERT INTO child VALUES (7)")  # noticed by COMMIT alone
 
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(apsw.ConstraintError):
         await store.write_briefly(followed.append, orphan)
     assert followed == []
     assert outside(NAMES) == []
@@ -161,7 +161,7 @@ async def test_while_another_process_writes_the_loop_does_not_wait(make_store: M
     store = make_store(busy_seconds=0.01)
     await idle(store)
     ran: list[str] = []
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with contextlib.closing(apsw.Connection(str(path))) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Refusal) as refused:
             await store.write_briefly(ignore, where("t.a", ran))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Any
 
+import apsw
 import peewee
 import pytest
 
@@ -160,7 +160,7 @@ async def test_a_failed_commit_fails_every_unit_of_its_group_and_stores_nothing(
         ]
         await asyncio.sleep(0)
     results = await asyncio.gather(*writing, return_exceptions=True)
-    assert [type(result) for result in results] == [sqlite3.IntegrityError] * 3
+    assert [type(result) for result in results] == [apsw.ConstraintError] * 3
     assert followed == []
     assert outside("SELECT count(*) FROM child") == [(0,)]
     assert outside(NAMES) == []

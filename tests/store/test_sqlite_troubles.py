@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from postroom_server.refusals import Reason, Refusal
@@ -47,7 +47,7 @@ async def test_a_database_that_another_connection_holds_is_unavailable_until_it_
     make_store: MakeStore, path: Path
 ) -> None:
     store = make_store(busy_seconds=0.01)
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with contextlib.closing(apsw.Connection(str(path))) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Refusal) as refused:
             await store.write(put, "t.a")

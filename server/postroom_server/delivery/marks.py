@@ -27,7 +27,7 @@ _MARK_WAITING = Statement(
 
 def mark_dot(owner: int, delivery_id: int, token: int, now: Millis) -> bool:
     """Marks a delivery under its lease. False: the lease has passed to another. A unit of work."""
-    return bool(_MARK_DOT.execute(id=delivery_id, owner=owner, token=token, now=now).rowcount == 1)
+    return _MARK_DOT.change(id=delivery_id, owner=owner, token=token, now=now) == 1
 
 
 def mark_waiting(owner: int, leases: Iterable[tuple[int, int]]) -> None:

@@ -210,7 +210,7 @@ def keep(
 ) -> bool:
     """Stores a file. False: with it the email's files are more than they may be. A unit of work."""
     # Also the lock under which the sum holds, should two have come to fetch for one email.
-    if not _RENEW.execute(email_id=claimed.email_id, fetch_time=due_now() + CLAIM).rowcount:
+    if not _RENEW.change(email_id=claimed.email_id, fetch_time=due_now() + CLAIM):
         return True
     stored = sum(size or 0 for *_, size in _FILES.rows(email_id=claimed.email_id))
     if stored + len(fetched.content) > total_bytes:

@@ -85,7 +85,7 @@ def _rescue(query: Iterable[Delivery], mint: IdMint, now: Millis) -> Rescued:
         if changed:
             if ends_as is not None:
                 _end(delivery, ends_as, left_perhaps, now)
-            elif FINISH_IF_SETTLED.execute(id=delivery.id).rowcount:
+            elif FINISH_IF_SETTLED.change(id=delivery.id):
                 state = DeliveryState.DONE
             counts[DeliveryState.DONE if ends_as else state] += 1
             _note(delivery, state, left_perhaps, mint, now)

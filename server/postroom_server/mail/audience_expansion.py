@@ -238,15 +238,15 @@ class AudienceExpansion:
         email, rows, now = page.email, page.rows, page.now
         nothing = Taken(email.tenant_id, goes_on=False)
         if page.is_last:
-            if not _FINISH.execute(**email.as_read).rowcount:
+            if not _FINISH.change(**email.as_read):
                 return nothing
-        elif not _ADVANCE.execute(
+        elif not _ADVANCE.change(
             **email.as_read,
             cursor=page.cursor,
             position=rows.position,
             extras_placed=rows.extras_placed,
             expand_time=now if gives_way else now + CLAIM,
-        ).rowcount:
+        ):
             return nothing
         audience_rows.store(rows)
         found, still_open = audience_email.count(

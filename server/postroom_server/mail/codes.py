@@ -160,14 +160,14 @@ class CodeChecks:
         return wrong >= limits.code_guesses or wrong + elsewhere >= limits.code_failures_per_hour
 
     def _count(self, tenant_id: int, guess: Guess, wrong: int, now: Millis) -> None:
-        counted = _COUNT.execute(
+        counted = _COUNT.change(
             tenant_id=tenant_id,
             biz_key=guess.biz_key,
             address_key=guess.address_key,
             wrong=wrong,
             now=now,
         )
-        if not counted.rowcount:
+        if not counted:
             _TALLY.many([(self._mint.one(), tenant_id, guess.biz_key, guess.address_key, wrong, now)])
 
 

@@ -6,10 +6,10 @@ import contextlib
 import dataclasses
 import re
 import secrets
-import sqlite3
 from pathlib import Path
 from typing import IO
 
+import apsw
 import peewee
 
 from postroom_server.store.migration import OldDatabaseError, migrate, pending
@@ -20,7 +20,7 @@ from postroom_server.store.sqlite import SqliteStore, hold_lock, sqlite_database
 from postroom_server.store.unit import Store
 
 _SQLITE_SCHEME = "sqlite:///"
-_LEAST_SQLITE = (3, 35, 0)
+_LEAST_SQLITE = (3, 51, 3)  # before, a checkpoint beside a COMMIT could spoil the file (docs/adr/0017)
 _LEAST_POSTGRESQL = 14_00_00
 
 
@@ -159,8 +159,12 @@ def _match_key(
 
 
 def _check_sqlite() -> None:
-    if sqlite3.sqlite_version_info < _LEAST_SQLITE:
-        raise DatabaseUnusableError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed")
+    version = apsw.sqlite_lib_version()
+    if tuple(map(int, version.split("."))) < _LEAST_SQLITE:
+        needed = ".".join(map(str, _LEAST_SQLITE))
+        raise DatabaseUnusableError(
+            f"SQLite {version} is too old: {needed} or newer is needed, as the apsw package brings it along"
+        )
 
 
 def _check_postgresql(database: peewee.Database) -> None:

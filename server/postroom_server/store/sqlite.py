@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import fcntl
 import functools
 import os
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 
+import apsw
 import peewee
 import structlog
+from playhouse.apsw_ext import APSWDatabase
 
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.giving_up import Reading
@@ -48,8 +50,23 @@ def sqlite_database(path: Path, *, busy_seconds: float = 5.0) -> peewee.SqliteDa
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    # close() closes the readers' connections from the caller's thread.
-    return peewee.SqliteDatabase(str(path), pragmas=PRAGMAS, timeout=busy_seconds, check_same_thread=False)
+    return _Database(str(path), pragmas=PRAGMAS, timeout=busy_seconds)
+
+
+class _Database(APSWDatabase):  # type: ignore[misc]
+    """SQLite as APSW brings it along, so that it is the same everywhere (docs/adr/0017)."""
+
+    def _connect(self) -> apsw.Connection:
+        connection: apsw.Connection = super()._connect()
+        connection.convert_binding = _as_text
+        return connection
+
+
+def _as_text(_cursor: apsw.Cursor, place: int, value: object) -> str:
+    """Peewee's table of migrations notes when each was applied; no table of ours holds such values."""
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ")
+    raise TypeError(f"SQLite has no type for {type(value).__name__}, the value at place {place}")
 
 
 def hold_lock(path: Path) -> IO[bytes]:
@@ -71,7 +88,7 @@ class SqliteStore(Store):
 
     def __init__(self, database: peewee.SqliteDatabase, *, readers: int = 4, queue_limit: int = 8192) -> None:
         self._database = database
-        self._reading: set[sqlite3.Connection] = set()
+        self._reading: set[apsw.Connection] = set()
         self._queue_limit = queue_limit
         self._closing = False
         self._under_way: set[Reading] = set()
@@ -130,7 +147,7 @@ class SqliteStore(Store):
                 reading.end()
                 if connection.in_transaction:
                     connection.execute("COMMIT")
-        except (sqlite3.OperationalError, peewee.OperationalError) as error:
+        except (apsw.Error, peewee.OperationalError) as error:
             raise as_refusal(error) from error
         finally:
             reading.end()

@@ -8,10 +8,10 @@ blocks nobody). Should it fall behind, or fail, the writer's own wal_autocheckpo
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from pathlib import Path
 
+import apsw
 import structlog
 
 log = structlog.get_logger()
@@ -47,14 +47,14 @@ class Checkpoints:
         self._thread.join()
 
     def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
+        connection: apsw.Connection | None = None
         while self._wanted.wait() and not self._closing:
             self._wanted.clear()
             try:
-                connection = connection or sqlite3.connect(self._path, isolation_level=None)
+                connection = connection or apsw.Connection(str(self._path))
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self.count += 1
-            except sqlite3.Error as error:
+            except apsw.Error as error:
                 # Nothing is lost: the log keeps what it holds, and the next one takes it along.
                 log.warning("store_checkpoint_failed", error=str(error))
         if connection is not None:

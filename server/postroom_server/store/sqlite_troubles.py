@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-
+import apsw
 import peewee
 import structlog
 
@@ -15,15 +14,14 @@ log = structlog.get_logger()
 
 def as_refusal(error: BaseException) -> BaseException:
     """Turns the database's own troubles into refusals; everything else stays what it is."""
-    if not isinstance(error, sqlite3.OperationalError | peewee.OperationalError):
-        return error
-    text = str(error)
-    if "disk is full" in text:
-        log.error("store_disk_full", error=text)
+    # Peewee raises errors of its own while it handles the driver's.
+    cause = error.__context__ if isinstance(error, peewee.PeeweeException) else error
+    if isinstance(cause, apsw.FullError):
+        log.error("store_disk_full", error=str(cause))
         return Refusal(Reason.DISK_FULL, "the database's disk is full", retry_after=RETRY_SOON)
-    if "interrupted" in text:
+    if isinstance(cause, apsw.InterruptError):
         return unavailable("the read was given up")
-    if "locked" in text or "busy" in text or "disk I/O" in text or "unable to open" in text:
-        log.error("store_unavailable", error=text)
+    if isinstance(cause, apsw.BusyError | apsw.LockedError | apsw.IOError | apsw.CantOpenError):
+        log.error("store_unavailable", error=str(cause))
         return unavailable("the database does not answer")
     return error

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import apsw
 import peewee
 import structlog
 
@@ -62,7 +62,7 @@ class Writer:
         self._waiting = threading.Condition()
         self._closing = False
         self._busy = False
-        self._connection: sqlite3.Connection | None = None
+        self._connection: apsw.Connection | None = None
         self._patience = 0  # milliseconds that a BEGIN on the writer's thread waits for another process
         self._begun: _Unit | None = None  # has run; its transaction is open
         self._thread = threading.Thread(target=self._write_groups, name="store-writer", daemon=True)
@@ -129,15 +129,15 @@ class Writer:
             self._waiting.notify()
         return True
 
-    def _begin_at_once(self, connection: sqlite3.Connection) -> bool:
+    def _begin_at_once(self, connection: apsw.Connection) -> bool:
         """Begins, unless another process is writing: the event loop must not wait for that."""
-        connection.execute("PRAGMA busy_timeout=0")
+        connection.set_busy_timeout(0)
         try:
             connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error:
+        except apsw.Error:
             return False
         finally:
-            connection.execute(f"PRAGMA busy_timeout={self._patience}")
+            connection.set_busy_timeout(self._patience)
         return True
 
     def _release(self) -> None:
@@ -191,7 +191,7 @@ class Writer:
         for unit in group:
             unit.result = unit.error = None
         begun: list[_Unit] = []
-        connection: sqlite3.Connection | None = None
+        connection: apsw.Connection | None = None
         try:
             connection = self._connect()
             if has_run is None:
@@ -215,16 +215,16 @@ class Writer:
             if connection is not None:
                 _roll_back(connection)
             return begun or list(group), []
-        self._on_commit(connection.total_changes)
+        self._on_commit(connection.total_changes())
         for unit in begun:
             if unit.after is not None and unit.error is None:
                 follow(unit.after, unit.result)
         return begun, []
 
-    def _connect(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection = bound.connection()
+    def _connect(self) -> apsw.Connection:
+        connection: apsw.Connection = bound.connection()
         if self._connection is not connection:
-            self._patience = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+            self._patience = connection.pragma("busy_timeout")
             self._connection = connection
         return connection
 
@@ -240,7 +240,7 @@ class Writer:
                 log.warning("store_caller_gone", units=len(answered))
 
 
-def _run_in_savepoint(connection: sqlite3.Connection, unit: _Unit) -> bool:
+def _run_in_savepoint(connection: apsw.Connection, unit: _Unit) -> bool:
     """Runs one unit; False when the surrounding transaction is gone."""
     connection.execute("SAVEPOINT u")
     try:
@@ -259,11 +259,11 @@ def _run_in_savepoint(connection: sqlite3.Connection, unit: _Unit) -> bool:
     return True
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
+def _roll_back(connection: apsw.Connection) -> None:
     if connection.in_transaction:
         try:
             connection.execute("ROLLBACK")
-        except sqlite3.Error:
+        except apsw.Error:
             log.exception("store_rollback_failed")
 
 

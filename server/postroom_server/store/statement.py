@@ -72,6 +72,11 @@ class Statement:
         sql, places = self._sql()
         return bound.connection().execute(sql, [given[v.name] if isinstance(v, _Bind) else v for v in places])
 
+    def change(self, **given: Any) -> int:
+        """Runs once and returns how many rows that changed."""
+        cursor = self.execute(**given)
+        return int(cursor.rowcount if is_postgresql() else cursor.connection.changes())
+
     def rows(self, **given: Any) -> list[tuple[Any, ...]]:
         return self.execute(**given).fetchall()  # type: ignore[no-any-return]
 
