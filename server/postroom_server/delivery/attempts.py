@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from postroom_server.clock import Millis
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.verdict import Verdict
+from postroom_server.record import record
 from postroom_server.smtp import Transaction
 from postroom_server.store.models import Attempt
 from postroom_server.store.statement import Statement, bind, insert
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Settlement:
     """The end of one attempt. `transaction` is None where no server was asked.
 

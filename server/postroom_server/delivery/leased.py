@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from postroom_server.clock import Millis
 from postroom_server.message.mailing import Mailing
+from postroom_server.record import record
 from postroom_server.store.codes import CodeSeed
 from postroom_server.store.models import Lane, Role
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class LeasedEmail:
     """The email behind one or many deliveries. The language and the member are those of one copy."""
 
@@ -28,7 +27,7 @@ class LeasedEmail:
     member: str | None = None  # JSON: what this copy shows of the member who gets it
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class LeasedRecipient:
     id: int
     role: Role
@@ -36,7 +35,7 @@ class LeasedRecipient:
     is_open: bool
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Leased:
     """One message under lease. Settling it needs the same owner and token."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from postroom_server.clock import Millis
 from postroom_server.delivery import retry
 from postroom_server.delivery.leased import Leased
+from postroom_server.record import record
 from postroom_server.smtp import Level, Reply, Transaction
 from postroom_server.store.models import RecipientState
 
@@ -36,7 +37,7 @@ class Next(enum.StrEnum):
     HELD = "HELD"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Settled:
     """One recipient's end. `reply` is None where no server spoke of them."""
 
@@ -45,7 +46,7 @@ class Settled:
     reply: Reply | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     outcome: Outcome
     settled: tuple[Settled, ...]

@@ -23,6 +23,7 @@ from postroom_server.mail.tenancy import tenant_of
 from postroom_server.mail.urgency import Urgency
 from postroom_server.message import address
 from postroom_server.message.unsubscribe import UnsubscribeBase
+from postroom_server.record import record
 from postroom_server.refusals import Reason, Refusal, Violation, refuse_all
 from postroom_server.store.codes import Turn, take_turn
 from postroom_server.store.facts import ServerFacts, TenantFacts
@@ -34,7 +35,7 @@ from postroom_server.store.suppressed import hold_back
 METHOD = "SendEmail"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Accepted:
     id: int
     replayed: bool = False

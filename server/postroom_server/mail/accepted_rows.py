@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 from postroom_server.clock import Millis
@@ -17,6 +16,7 @@ from postroom_server.mail.param_checks import as_json
 from postroom_server.mail.senders import Sender
 from postroom_server.mail.template_choice import ChosenTemplate
 from postroom_server.message.address import key as key_of
+from postroom_server.record import record
 from postroom_server.store import history
 from postroom_server.store.codes import fresh_nonce
 from postroom_server.store.models import (
@@ -69,7 +69,7 @@ _EXPANSION = insert(Expansion)
 _CODE = insert(Code)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class EmailRows:
     email_id: int
     tenant_id: int

@@ -5,7 +5,6 @@ Field paths are the contract's, so that a caller finds the field that is meant.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from postroom_server.mail.suppression_override import check_override
 from postroom_server.message import address, language
 from postroom_server.message.header import check_header
 from postroom_server.message.unsafe import check_text
+from postroom_server.record import record
 from postroom_server.refusals import Reason, Violation
 
 _DEFAULT_RULES = Rules.of()
@@ -37,7 +37,7 @@ _OUR_HEADERS = "x-postroom-"
 _RECIPIENT_PARAMS = "template.recipient_params"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Checked:
     """A draft whose fields are sound. Addresses are normal forms; each stands once, in its first role."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from postroom_server.mail.draft import CopyMode
+from postroom_server.record import record
 from postroom_server.store.models import Role
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Copy:
     """One message: its recipients with their roles, To first."""
 

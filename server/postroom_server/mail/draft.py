@@ -10,6 +10,7 @@ from typing import Any
 from postroom_server.clock import Millis
 from postroom_server.mail.audience import Audience
 from postroom_server.message import media_type
+from postroom_server.record import record
 from postroom_server.refusals import Violation
 
 
@@ -18,7 +19,7 @@ class CopyMode(enum.StrEnum):
     SHARED = "SHARED"  # one message, every To visible
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class TemplateBody:
     """A stored template: by name, or (invoke_name empty) by the draft's business key."""
 
@@ -28,7 +29,7 @@ class TemplateBody:
     ignores_unknown: bool = False  # passes over parameters that no variable takes
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class CustomBody:
     html: str = ""
     text: str = ""
@@ -50,10 +51,11 @@ class File:
         return self.content_type or media_type.guess(self.name)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Draft:
     """A SendEmail request in the product's words. Empty strings mean unset."""
 
+    _: dataclasses.KW_ONLY
     body: TemplateBody | CustomBody | None
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()

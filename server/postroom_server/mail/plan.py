@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 
 from postroom_server.clock import Millis
@@ -15,6 +14,7 @@ from postroom_server.mail.limits import Limits
 from postroom_server.mail.senders import Sender, resolve_sender
 from postroom_server.mail.template_choice import ChosenTemplate, choose_template
 from postroom_server.message.unsubscribe import UnsubscribeBase
+from postroom_server.record import record
 from postroom_server.refusals import Violation, refuse_all
 from postroom_server.store.facts import ServerFacts, TenantFacts
 from postroom_server.store.ids import IdMint
@@ -26,7 +26,7 @@ from postroom_server.store.suppressed import Listed
 _MOST_SENDERS = 1000
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """What one draft becomes, before anything is written."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from postroom_server.message.unsafe import UnsafeContent, check_text
+from postroom_server.record import record
 
 MAX_PART_OCTETS = 1024 * 1024
 MAX_SUBJECT_LENGTH = 998
@@ -19,7 +20,7 @@ class Content:
     text: str | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Rendered:
     """A mail's content with all values in place. `html` is None when the template has none; `text` never."""
 

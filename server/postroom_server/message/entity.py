@@ -7,6 +7,7 @@ import re
 
 from postroom_server.message import header, transfer
 from postroom_server.message.unsafe import UnsafeContent, check_text
+from postroom_server.record import record
 
 MAX_FILE_NAME_LENGTH = 255
 
@@ -26,7 +27,7 @@ class Attachment:
     content_id: str | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Entity:
     """A part ready to stand in a message: its headers, an empty line, its content."""
 
@@ -42,7 +43,7 @@ class EncodedAttachment:
     inline: Entity | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class EncodedBody:
     """The text part and the HTML part. Never both None."""
 

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Iterator
 
 from postroom_server.message.entity import Attachment
+from postroom_server.record import record
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Letter:
     """One mail. Addresses are in the form that `address.parse` returns; hidden recipients are not part of it.
 

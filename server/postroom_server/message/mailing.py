@@ -5,7 +5,6 @@ Sending and previewing both go through here, so that a preview is what would lea
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +16,7 @@ from postroom_server.message.member import with_member
 from postroom_server.message.plaintext import text_from_html
 from postroom_server.message.template import CompiledTemplate
 from postroom_server.message.unsubscribe import Offer
+from postroom_server.record import record
 
 
 def system_values(unsubscribe_link: str = "") -> Mapping[str, str]:
@@ -28,7 +28,7 @@ def system_values(unsubscribe_link: str = "") -> Mapping[str, str]:
 SYSTEM_VALUES: Mapping[str, str] = system_values()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Mailing:
     """The content of one email. `subject` overrides a template's and is taken literally."""
 
@@ -59,7 +59,7 @@ def _derived(html: str) -> str:
     return text_from_html(html)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Copy:
     """One message of a mailing: its fixed identity and whom it names."""
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Awaitable, Callable
 
 from postroom_server.failpoints import reach, reach_soon
+from postroom_server.record import record
 from postroom_server.smtp import reply as reply_
 from postroom_server.smtp.commands import commands_of, obstacle
 from postroom_server.smtp.endpoint import Timeouts
@@ -29,7 +30,7 @@ Following = Callable[[], Envelope | None]
 CHUNK_BYTES = 65536
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Begun:
     """An envelope whose commands were written behind the dot of the one before it (RFC 2920 §3.1)."""
 

@@ -6,9 +6,10 @@ import dataclasses
 import re
 
 from postroom_server.crlf import CrlfText
+from postroom_server.record import record
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Envelope:
     """What one transaction carries. Raises ValueError for anything that could change meaning on the wire.
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import re
 from collections.abc import Sequence
 
+from postroom_server.record import record
+
 MAX_TEXT = 512
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Reply:
     """A code and what came with it. Only the first digit of the code decides; `enhanced` refines."""
 

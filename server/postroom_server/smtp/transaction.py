@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 
+from postroom_server.record import record
 from postroom_server.smtp.reply import Reply
 
 
@@ -36,7 +36,7 @@ class Level(enum.StrEnum):
     LOCAL = "LOCAL"  # we stopped before the dot; nothing was sent to anyone
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Transaction:
     """The outcome, with everything the server said that matters.
 
