@@ -101,7 +101,7 @@ _ARRAYS = {"BIGINT": "bigint", "INT": "integer", "SMALLINT": "smallint", "BOOL":
 
 # Rows in one step of SQLite; few sizes, so that the statements are compiled once. It takes 32766 values in
 # one, and the widest table has fewer than fifty columns.
-_STEPS = (64, 8)
+_STEPS = (64, 16, 4)
 
 
 class Insert:
