@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import apsw
 import pytest
 
 from delivery.ledgers import put_many, take
@@ -81,13 +82,16 @@ class Listening:
             self._undo: Callable[[], None] = lambda: setattr(connection, "cursor_factory", factory)
             connection.cursor_factory = Cursor
         else:
-            # With the values in their places, and the statements of triggers as comments.
-            connection.set_trace_callback(lambda sql: self.heard.append((sql, ())))
-            self._undo = lambda: connection.set_trace_callback(None)
+            connection.exec_trace = self._hear
+            self._undo = lambda: setattr(connection, "exec_trace", None)
         return self.heard
 
     def __exit__(self, *error: object) -> None:
         self._undo()
+
+    def _hear(self, _cursor: apsw.Cursor, sql: str, values: Any) -> bool:
+        self.heard.append((sql, values or ()))
+        return True
 
 
 def plans_of(unit: Callable[..., Any], *values: Any) -> Iterator[tuple[str, str]]:

@@ -61,8 +61,8 @@ def _row(id_: int, owner: int, settlement: Settlement) -> tuple[Any, ...]:
     final = transaction.final if transaction else None
     text = final.text if final else (transaction.error if transaction else None)
     return (
-        id_, leased.tenant_id, leased.email.id, leased.id, settlement.server_id, owner, verdict.outcome.value,
-        transaction.phase.value if transaction else "LOCAL", final.code if final else None,
+        id_, leased.tenant_id, leased.email.id, leased.id, settlement.server_id, owner, str(verdict.outcome),
+        str(transaction.phase) if transaction else "LOCAL", final.code if final else None,
         (final.enhanced or None) if final else None, text,
         (transaction.tls_version or None) if transaction else None, verdict.ambiguous, verdict.accepted_count,
         verdict.refused_count, settlement.start_time, settlement.end_time,

@@ -189,11 +189,13 @@ class Sheet:
         if one.recipient_id not in self._still_open:
             return
         self._still_open.remove(one.recipient_id)
-        row = {"id": one.recipient_id, "state": one.state.value, "now": self._now}
-        if one.reply is None:
-            self._settled_without_reply.append(row)
+        reply, state = one.reply, str(one.state)
+        if reply is None:
+            self._settled_without_reply.append({"id": one.recipient_id, "state": state, "now": self._now})
         else:
-            self._settled.append({**row, **_reply_columns(one.reply)})
+            columns = _reply_columns(reply)
+            columns["id"], columns["state"], columns["now"] = one.recipient_id, state, self._now
+            self._settled.append(columns)
         key = (leased.email.id, one.state)
         self._changes[key] = self._changes.get(key, 0) + 1
         self._events.append(
@@ -201,8 +203,8 @@ class Sheet:
                 settlement,
                 Kind.RECIPIENT_SETTLED,
                 recipient_id=one.recipient_id,
-                state=one.state.value,
-                reply=one.reply,
+                state=state,
+                reply=reply,
             )
         )
 
@@ -240,8 +242,8 @@ class Sheet:
             delivery_id=leased.id,
             recipient_id=recipient_id,
             state=state,
-            outcome=verdict.outcome.value,
-            phase=transaction.phase.value if transaction else None,
+            outcome=str(verdict.outcome),
+            phase=str(transaction.phase) if transaction else None,
             server_id=settlement.server_id,
             code=reply.code if reply else None,
             enhanced=(reply.enhanced or None) if reply else None,
@@ -249,7 +251,5 @@ class Sheet:
         )
 
 
-def _reply_columns(reply: Reply | None) -> dict[str, Any]:
-    if reply is None:
-        return {"code": None, "enhanced": None, "reply": None}
+def _reply_columns(reply: Reply) -> dict[str, Any]:
     return {"code": reply.code, "enhanced": reply.enhanced or None, "reply": reply.text}

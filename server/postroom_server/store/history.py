@@ -96,7 +96,7 @@ def event(
     progress: Progress | None = None,
 ) -> tuple[Any, ...]:
     """A row for `append`. Never put an address, a subject, a parameter or a reply's text in one."""
-    about = (tenant_id, email_id, delivery_id, recipient_id, kind.value)
+    about = (tenant_id, email_id, delivery_id, recipient_id, str(kind))
     told = None if progress is None else json.dumps(progress)
     return (*about, state, outcome, phase, server_id, code, enhanced, ambiguous, time, told)
 

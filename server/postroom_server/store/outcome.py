@@ -102,7 +102,7 @@ def record(changes: Sequence[tuple[int, RecipientState, int]], now: Millis) -> l
     ]
     history.append(
         [
-            history.event(tenant_id, history.Kind.EMAIL_SETTLED, now, email_id=email_id, state=state.value)
+            history.event(tenant_id, history.Kind.EMAIL_SETTLED, now, email_id=email_id, state=str(state))
             for email_id, tenant_id, state in settled
         ]
     )
