@@ -109,6 +109,7 @@ class _Sqlite(_Database):
 
     def __init__(self, path: str) -> None:
         self._connection = apsw.Connection(path)
+        self._connection.set_busy_timeout(5000)
         for pragma in ("synchronous=OFF", "cache_size=-256000", "temp_store=memory"):
             self.run(f"PRAGMA {pragma}")
 

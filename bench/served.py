@@ -143,7 +143,9 @@ class Postroom:
 
     def _looking(self) -> contextlib.AbstractContextManager[apsw.Connection | psycopg.Connection]:
         if self.database_url.startswith("sqlite"):
-            return contextlib.closing(apsw.Connection(str(self.database), apsw.SQLITE_OPEN_READONLY))
+            connection = apsw.Connection(str(self.database), apsw.SQLITE_OPEN_READONLY)
+            connection.set_busy_timeout(5000)
+            return contextlib.closing(connection)
         return contextlib.closing(psycopg.connect(self.database_url, autocommit=True))
 
     @property

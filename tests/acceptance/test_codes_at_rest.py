@@ -66,17 +66,18 @@ def every_value(database: str) -> Iterator[tuple[str, object]]:
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
             ).fetchall()
             for (table,) in tables:
-                yield from _values(table, connection.execute(f'SELECT * FROM "{table}"'))
+                cursor = connection.execute(f'SELECT * FROM "{table}"')
+                names = [column.name for column in cursor.description or ()]
+                yield from _values(table, names, cursor.fetchall())
         return
-    connection = bound.connection()
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    for (table,) in tables:
-        yield from _values(table, connection.execute(f'SELECT * FROM "{table}"'))
+    lite = bound.connection()
+    for (table,) in lite.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        names = [name for (name,) in lite.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+        yield from _values(table, names, lite.execute(f'SELECT * FROM "{table}"').fetchall())
 
 
-def _values(table: str, cursor: Any) -> Iterator[tuple[str, object]]:
-    names = [column[0] for column in cursor.description]
-    for row in cursor.fetchall():
+def _values(table: str, names: list[str], rows: list[tuple[Any, ...]]) -> Iterator[tuple[str, object]]:
+    for row in rows:
         for name, value in zip(names, row, strict=True):
             yield f"{table}.{name}", value
 

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import peewee
 import pytest
 from playhouse.schema_diff import IndexDiff, diff_models
@@ -18,7 +19,9 @@ from playhouse.schema_diff import IndexDiff, diff_models
 from peers.postgresql import PostgresqlServer
 from postroom_server.store.migration import OldDatabaseError, migrate, pending
 from postroom_server.store.models import ALL, Fact, Generation, bound
-from postroom_server.store.opening import Address, open_database
+from postroom_server.store.opening import Address, DatabaseUnusableError, open_database
+from postroom_server.store.script import beside
+from postroom_server.store.sqlite import sqlite_database
 
 # What the models do not say. Everything else must be the same.
 ONLY_SQLITE = {"event.id autoincrement"}
@@ -233,6 +236,35 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: str, monkeypatch: p
         assert set(handle.get_tables()) - {HISTORY} == {"worker"}
         handle.execute_sql("DROP TABLE worker")
         assert migrate(handle)[0] == "0001_foundation"
+
+
+def test_a_statement_that_gives_rows_keeps_none_behind_it_waiting(tmp_path: Path) -> None:
+    database = sqlite_database(tmp_path / "one.db")
+    script = tmp_path / "0001_rows.py"
+    script.with_suffix(".sqlite.sql").write_text(
+        "CREATE TABLE a (x); PRAGMA user_version; CREATE TABLE b (x);"
+    )
+    beside(str(script))(None, database)
+    assert database.get_tables() == ["a", "b"]
+    database.close()
+
+
+def test_a_sqlite_that_is_too_old_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = Address(f"sqlite:///{tmp_path}/one.db")
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.51.3")
+    address.connect().close()
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.51.2")
+    with pytest.raises(
+        DatabaseUnusableError, match=r"SQLite 3\.51\.2 is too old: 3\.51\.3 or newer is needed"
+    ):
+        address.connect()
+
+
+def test_a_path_that_sqlite_cannot_take_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnusableError, match="cannot open the database"):
+        Address(f"sqlite:///{tmp_path}/caf\udce9.db").connect()
 
 
 @pytest.mark.every_database

@@ -55,6 +55,12 @@ async def test_many_are_found_as_few_are(store: Store) -> None:
         assert await store.read(suppressed.find, {(2, key) for _, key in asked}) == {}
 
 
+async def test_more_are_put_than_one_statement_takes(store: Store) -> None:
+    many = [Entry(1, f"a{n}@example.com", MANUAL) for n in range(5000)]
+    assert await store.write(put, *many) == 5000
+    assert await store.write(put, *many, Entry(1, "b@example.com", MANUAL)) == 1
+
+
 def plan_among_many() -> str:
     rows = [(n, 1 + n % 5, f"a{n}@example.com", None, "MANUAL", None, None, NOON) for n in range(20_000)]
     insert(Suppression).many(rows)

@@ -59,7 +59,7 @@ def rescue_one(owner: int, delivery_id: int, token: int, mint: IdMint, now: Mill
 def _rescue(query: Iterable[Delivery], mint: IdMint, now: Millis) -> Rescued:
     counts = dict.fromkeys((DeliveryState.READY, DeliveryState.HELD, DeliveryState.DONE), 0)
     ambiguous = 0
-    for delivery in query:
+    for delivery in list(query):
         left_perhaps = not delivery.at_most_once or delivery.phase == DOT
         crash_count = delivery.crash_count + int(_is_blamed(delivery))
         state, ends_as = _fate(delivery, left_perhaps, crash_count)

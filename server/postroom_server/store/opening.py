@@ -55,7 +55,7 @@ class Address:
         except peewee.ProgrammingError:
             # libpq could not read the URL, and quotes the part it stumbled over: perhaps the password.
             raise DatabaseUnusableError("the database URL is not well-formed") from None
-        except (peewee.PeeweeException, OSError) as error:
+        except (peewee.PeeweeException, apsw.Error, OSError, UnicodeEncodeError) as error:
             raise self.unusable(error) from error
         return database
 

@@ -15,6 +15,9 @@ def beside(migration: str) -> Callable[[Any, Any], None]:
     def up(migrator: Any, db: Any) -> None:
         del migrator
         kind = "postgresql" if isinstance(db, peewee.PostgresqlDatabase) else "sqlite"
-        db.execute_sql(Path(migration).with_suffix(f".{kind}.sql").read_text(encoding="utf-8"))
+        cursor = db.execute_sql(Path(migration).with_suffix(f".{kind}.sql").read_text(encoding="utf-8"))
+        if kind == "sqlite":
+            # A statement that gives rows would keep those behind it waiting.
+            cursor.fetchall()
 
     return up

@@ -21,6 +21,7 @@ from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.giving_up import Reading
 from postroom_server.store.models.base import bound
 from postroom_server.store.sqlite_checkpoints import Checkpoints
+from postroom_server.store.sqlite_leftovers import is_usable, let_go
 from postroom_server.store.sqlite_troubles import as_refusal
 from postroom_server.store.sqlite_writer import Writer
 from postroom_server.store.unit import RETRY_SOON, Store, unavailable
@@ -36,6 +37,7 @@ PRAGMAS = {
     "recursive_triggers": 1,  # or else REPLACE would delete an event without asking its trigger
     "cache_size": -32_000,  # KiB
     "temp_store": "memory",
+    "secure_delete": 1,  # what was deleted is overwritten
     "journal_size_limit": 64 << 20,
     "wal_autocheckpoint": 16_000,  # pages; Checkpoints come earlier
 }
@@ -142,12 +144,26 @@ class SqliteStore(Store):
             connection.execute("BEGIN")
             try:
                 return run()
+            except BaseException as error:
+                let_go(error)
+                raise
             finally:
                 # From here on an interrupt would meet somebody else's statement.
                 reading.end()
-                if connection.in_transaction:
-                    connection.execute("COMMIT")
+                self._end(connection)
         except (apsw.Error, peewee.OperationalError) as error:
             raise as_refusal(error) from error
         finally:
             reading.end()
+
+    def _end(self, connection: apsw.Connection) -> None:
+        """Ends a reader's transaction. Where that fails, its thread opens another connection."""
+        try:
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+            if is_usable(connection):
+                return
+        except apsw.Error as error:
+            log.warning("store_reader_not_ended", error=str(error))
+        self._reading.discard(connection)
+        self._database.close()

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 # The log grows by about three pages for four rows of mail.
 ROWS_BETWEEN = 4000
 
+_PATIENCE_MS = 5000
+
 
 class Checkpoints:
     """`written` may be called from any thread, `close` once. The thread is a daemon."""
@@ -51,7 +53,7 @@ class Checkpoints:
         while self._wanted.wait() and not self._closing:
             self._wanted.clear()
             try:
-                connection = connection or apsw.Connection(str(self._path))
+                connection = connection or _connect(self._path)
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self.count += 1
             except apsw.Error as error:
@@ -59,3 +61,9 @@ class Checkpoints:
                 log.warning("store_checkpoint_failed", error=str(error))
         if connection is not None:
             connection.close()
+
+
+def _connect(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(_PATIENCE_MS)
+    return connection

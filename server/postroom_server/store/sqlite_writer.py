@@ -22,6 +22,7 @@ import structlog
 
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.models.base import bound
+from postroom_server.store.sqlite_leftovers import is_usable, let_go
 from postroom_server.store.sqlite_troubles import as_refusal
 from postroom_server.store.unit import RETRY_SOON, follow, resolve, unavailable
 
@@ -118,6 +119,7 @@ class Writer:
             if not connection.in_transaction:
                 raise RuntimeError("a unit of work ended the transaction it ran in")
         except BaseException as error:
+            let_go(error)
             _roll_back(connection)
             self._release()
             resolve(unit.future, None, as_refusal(error))
@@ -159,6 +161,7 @@ class Writer:
                 group = [self._queue.popleft() for _ in range(min(GROUP_UNITS, len(self._queue)))]
             done = self._run_group(group, begun)
             # First: whoever is answered may come back at once, and should find the writer idle.
+            self._look_at_connection()
             self._release()
             self._answer(done)
         self._database.close()
@@ -221,6 +224,13 @@ class Writer:
                 follow(unit.after, unit.result)
         return begun, []
 
+    def _look_at_connection(self) -> None:
+        """Closes a connection that is not usable any more; the next group opens another."""
+        connection = self._connection
+        if connection is not None and not is_usable(connection):
+            self._connection = None
+            self._database.close()
+
     def _connect(self) -> apsw.Connection:
         connection: apsw.Connection = bound.connection()
         if self._connection is not connection:
@@ -246,6 +256,7 @@ def _run_in_savepoint(connection: apsw.Connection, unit: _Unit) -> bool:
     try:
         unit.result = unit.run()
     except BaseException as error:
+        let_go(error)
         unit.error = as_refusal(error)
         if not connection.in_transaction:
             return False

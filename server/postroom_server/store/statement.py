@@ -73,7 +73,7 @@ class Statement:
         return bound.connection().execute(sql, [given[v.name] if isinstance(v, _Bind) else v for v in places])
 
     def change(self, **given: Any) -> int:
-        """Runs once and returns how many rows that changed."""
+        """Runs an UPDATE, DELETE or INSERT without RETURNING once; returns how many rows it changed."""
         cursor = self.execute(**given)
         return int(cursor.rowcount if is_postgresql() else cursor.connection.changes())
 

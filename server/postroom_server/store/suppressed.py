@@ -130,20 +130,23 @@ def put(entries: Iterable[Entry], mint: IdMint, now: Millis) -> int:
         for id_, ((tenant_id, key), entry) in zip(ids, sorted(by_key.items()), strict=True)
     ]  # fmt: skip
     weak, changed = SuppressionReason.UNSUBSCRIBED.value, peewee.EXCLUDED
-    written = (
-        Suppression.insert_many(rows)
-        .on_conflict(
-            conflict_target=[Suppression.tenant_id, Suppression.address_key],
-            update={field: getattr(changed, field.name) for field in _REPLACED},
-            where=(Suppression.reason == weak) & (changed.reason != weak),
+    fresh, new = set(ids), 0
+    for some in peewee.chunked(rows, _AT_ONCE):
+        written = (
+            Suppression.insert_many(some)
+            .on_conflict(
+                conflict_target=[Suppression.tenant_id, Suppression.address_key],
+                update={field: getattr(changed, field.name) for field in _REPLACED},
+                where=(Suppression.reason == weak) & (changed.reason != weak),
+            )
+            .returning(Suppression.id)
+            .execute()
         )
-        .returning(Suppression.id)
-        .execute()
-    )
-    fresh = set(ids)
-    return sum(row.id in fresh for row in written)
+        new += sum(row.id in fresh for row in written)
+    return new
 
 
+_AT_ONCE = 1000  # rows of eight values: SQLite takes 32766 in one statement
 _REPLACED = (Suppression.reason, Suppression.email_id, Suppression.note)
 
 
