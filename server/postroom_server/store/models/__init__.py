@@ -12,10 +12,7 @@ from postroom_server.store.models.email import (
     DeliveryState,
     Email,
     EmailState,
-    Expansion,
     Lane,
-    MemberCopy,
-    Preparation,
     Recipient,
     RecipientState,
     Role,
@@ -46,6 +43,7 @@ from postroom_server.store.models.tenant import (
     TenantState,
     Token,
 )
+from postroom_server.store.models.unfinished import Expansion, MemberCopy, Preparation
 from postroom_server.store.models.usage import TemplateCall, TemplateCaller
 
 ALL: tuple[type[Row], ...] = (
