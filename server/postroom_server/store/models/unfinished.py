@@ -1,4 +1,4 @@
-"""What of an accepted email is still to be had: files to be fetched, an audience to be looked up, its members."""
+"""What of an accepted email is still to be had: files to be fetched, an audience to be looked up."""
 
 from __future__ import annotations
 
