@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,30 @@ async def test_a_write_that_fails_in_the_middle_leaves_no_statement_open(
     assert await store.write(put, "t.d") == "t.d"
     assert await store.read(names) == ["t.a", "t.b", "t.c", "t.d"]
     assert kept.value.reason is Reason.OVERLOADED
+
+
+async def test_a_caller_who_waits_while_it_handles_the_error_goes_on(make_store: MakeStore) -> None:
+    """The frames of its coroutine are in the traceback of an error that many were told."""
+    told, go_on = asyncio.get_running_loop().create_future(), asyncio.Event()
+    told.set_exception(Refusal(Reason.OVERLOADED, "told to many"))
+
+    async def wait_with_it() -> str:
+        try:
+            await told
+        except Refusal:
+            await go_on.wait()
+        return "went on"
+
+    waiting = asyncio.create_task(wait_with_it())
+    await asyncio.sleep(0)
+
+    def raise_it() -> None:
+        raise RuntimeError("behind it") from told.exception()
+
+    with pytest.raises(RuntimeError, match="behind it"):
+        await make_store().write_briefly(lambda _: None, raise_it)
+    go_on.set()
+    assert await asyncio.wait_for(waiting, 10) == "went on"
 
 
 async def test_a_reader_with_an_open_statement_is_not_used_again(make_store: MakeStore) -> None:

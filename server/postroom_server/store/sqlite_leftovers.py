@@ -7,6 +7,8 @@ from then on.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import traceback
 
 import apsw
@@ -14,14 +16,22 @@ import structlog
 
 log = structlog.get_logger()
 
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
 
 def let_go(error: BaseException) -> None:
-    """Empties the frames of an error and of those behind it, on the thread on which the unit ran."""
+    """Empties the frames of an error and of those behind it, on the thread on which the unit ran.
+
+    Not those of coroutines: no unit is one, and emptying one that waits would end it.
+    """
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         seen.add(id(link))
-        traceback.clear_frames(link.__traceback__)
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            if not frame.f_code.co_flags & _ASYNC:
+                with contextlib.suppress(RuntimeError):  # it still runs
+                    frame.clear()
         link = link.__cause__ or link.__context__
 
 
