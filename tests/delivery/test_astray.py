@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from delivery.ledgers import delivery, put_and_take, take
+from delivery.waiting_mail import put_waiting
 from fakes import NOON
 from postroom_server.clock import HOUR, MINUTE, SECOND
 from postroom_server.delivery.astray import Moment, bring_forward, give_back_unheard, keep_pace
 from postroom_server.delivery.lease import lease_email
+from postroom_server.store.models import Expansion, Preparation
 from postroom_server.store.unit import Store
 from stored_mail import deliveries_of, put_email
 
@@ -54,6 +56,47 @@ async def test_what_was_due_stays_due_when_the_clock_is_set_back(store: Store) -
     assert {row.state for row in rows.values()} == {"READY"}
     assert rows[scheduled].run_at == NOON + MINUTE
     assert rows[put_off].run_at == earlier + MINUTE - 1  # what the clock showed is rounded up
+
+
+def waiting_times() -> tuple[dict[int, int], dict[int, int]]:
+    """By email: when its files are fetched next, and when its audience is looked up."""
+    fetch = {row.email_id: row.fetch_time for row in Preparation.select()}
+    return fetch, {row.email_id: row.expand_time for row in Expansion.select()}
+
+
+async def test_files_and_audiences_keep_pace_with_a_clock_that_was_set_back(store: Store) -> None:
+    def put() -> list[int]:
+        waiting = [put_waiting(fetch_time=NOON + time) for time in (-MINUTE, 0, MINUTE)]
+        looked_up = [put_email(), put_email(schedule_time=NOON + HOUR), put_email(schedule_time=NOON - HOUR)]
+        for email_id, time in zip([*looked_up, waiting[0]], (0, HOUR, MINUTE, 40 * HOUR), strict=True):
+            Expansion.insert(email_id=email_id, tenant_id=1, expand_time=NOON + time).execute()
+        return [*waiting, *looked_up]
+
+    ids = await store.write(put)
+    earlier = NOON - HOUR
+    await store.write(keep_pace, Moment(NOON - 30 * SECOND, 100.0), Moment(earlier, 130.0))
+    fetch, expand = await store.read(waiting_times)
+    assert [fetch[id_] for id_ in ids[:3]] == [earlier, earlier, earlier + MINUTE - 1]
+    # Scheduled ones keep their time, and so do those that wait for files.
+    assert [expand[id_] for id_ in (*ids[3:], ids[0])] == [
+        earlier, NOON + HOUR, earlier + MINUTE - 1, NOON + 40 * HOUR
+    ]  # fmt: skip
+
+
+async def test_files_and_audiences_stamped_ahead_are_due_now(store: Store) -> None:
+    def put() -> list[int]:
+        ahead, put_off = NOON + HOUR, NOON + 2 * HOUR
+        ids = [put_waiting(accept_time=ahead, fetch_time=time) for time in (ahead, put_off)]
+        for time in (ahead, put_off):
+            ids.append(put_email(accept_time=ahead))
+            Expansion.insert(email_id=ids[-1], tenant_id=1, expand_time=time).execute()
+        return ids
+
+    ids = await store.write(put)
+    await store.write(bring_forward, NOON)
+    fetch, expand = await store.read(waiting_times)
+    assert [fetch[ids[0]], fetch[ids[1]]] == [NOON, NOON + 2 * HOUR]
+    assert [expand[ids[2]], expand[ids[3]]] == [NOON, NOON + 2 * HOUR]
 
 
 @pytest.mark.parametrize("ahead", [30 * SECOND, 2 * HOUR, 29_500])

@@ -26,6 +26,18 @@ def opened() -> Breaker:
     return breaker
 
 
+def test_a_probe_that_a_clock_set_back_lets_begin_before_the_opening_is_not_the_last() -> None:
+    breaker = opened()
+    early, late = NOON - SECOND, NOON + SECOND
+    assert breaker.may_try(early)
+    assert not breaker.may_try(early)
+    breaker.record(DELIVERED, early, late)
+    again = breaker.reopen_time
+    assert breaker.may_try(again)
+    breaker.record(DELIVERED, again, again)
+    assert breaker.state(again) is CLOSED
+
+
 def test_five_failures_in_a_row_open_it_for_half_a_minute() -> None:
     breaker = Breaker()
     fail(breaker, 4)

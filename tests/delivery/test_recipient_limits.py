@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,13 @@ from delivery.values import ended, job, leased, middle, replies, reply
 from fakes import NOON, ManualClock
 from peers.smtp_peer import Script, Session, SmtpPeer
 from postroom_server.clock import HOUR, MINUTE
+from postroom_server.delivery import transmission
 from postroom_server.delivery.attempts import Settlement
+from postroom_server.delivery.leased import Leased
+from postroom_server.delivery.line import Job
 from postroom_server.delivery.recipient_limits import MOST_SERVERS, RecipientLimits
 from postroom_server.delivery.settle import settle
-from postroom_server.delivery.verdict import Next, Outcome, judge
+from postroom_server.delivery.verdict import Next, Outcome, Verdict, judge
 from postroom_server.smtp import Level, Phase, Reply, Transaction
 from postroom_server.store.ids import IdMint
 from postroom_server.store.unit import Store
@@ -160,6 +164,55 @@ class Stingy:
         begun = max(n for n, command in enumerate(session.commands) if command.startswith("MAIL"))
         there = len(session.commands) - 1 - begun
         await session.say("250 yes" if there <= self._most else "452 4.5.3 too many recipients")
+
+
+async def test_a_rider_s_recipients_are_those_that_its_letter_names(world: World) -> None:
+    """The limit is learned from the mail before it, when its own commands are under way already."""
+    told = list[str]()
+
+    async def stingy_once(session: Session) -> None:
+        await (Stingy(2)(session) if len(told) < 3 else session.say("250 yes"))
+        told.append(session.commands[-1])
+
+    async with SmtpPeer(Script({"RCPT": stingy_once})) as peer:
+        world.begin(*three_jobs(peer))
+        assert await world.outcomes(3) == [Outcome.DELIVERED] * 3
+        first, second, _ = (settlement.verdict for settlement in world.reported)
+        assert [id_ for id_, _ in first.open] == [3]
+        assert ([one.recipient_id for one in second.settled], second.open) == ([1, 2, 3], ())
+        assert len(peer.sessions) == 1
+
+
+async def test_a_rider_that_is_too_many_too_is_told_so_and_the_slot_goes_on(world: World) -> None:
+    async with SmtpPeer(Script({"RCPT": Stingy(2)})) as peer:
+        world.begin(*three_jobs(peer))
+        assert await world.outcomes(3) == [Outcome.DELIVERED] * 3
+    assert [[id_ for id_, _ in one.verdict.open] for one in world.reported] == [[3], [3], []]
+
+
+def three_jobs(peer: SmtpPeer) -> list[Job]:
+    """For one slot: two of three recipients each, and one of one."""
+    jobs = [job(at(peer, max_connections=1), id=100 + n, message_id=f"{n}@x.test") for n in range(3)]
+    jobs[0].leased, jobs[1].leased = leased(3, id=100), leased(3, id=101)
+    return jobs
+
+
+@pytest.mark.parametrize(("crashes", "following"), [(0, Next.READY), (1, Next.READY), (2, Next.HELD)])
+async def test_a_transaction_that_cannot_be_read_is_ambiguous_and_the_slot_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, crashes: int, following: Next
+) -> None:
+    def stumble(one: Leased, *given: Any, **named: Any) -> Verdict:
+        if one.id == 100:
+            raise ValueError("ours")
+        return judge(one, *given, **named)
+
+    monkeypatch.setattr(transmission, "judge", stumble)
+    async with SmtpPeer(Script({})) as peer:
+        facts = at(peer, max_connections=1)
+        world.begin(job(facts, id=100, crash_count=crashes), job(facts, id=101, message_id="1@x.test"))
+        assert await world.outcomes(2) == [Outcome.AMBIGUOUS, Outcome.DELIVERED]
+    verdict = world.reported[0].verdict
+    assert (verdict.counts_as_crash, verdict.counts_as_try, verdict.next) == (True, False, following)
 
 
 async def test_the_next_mail_asks_for_no_more_than_the_server_took(world: World) -> None:

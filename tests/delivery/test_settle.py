@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from postroom_server.clock import HOUR, MINUTE, Millis
 from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.settle import settle, settle_once
+from postroom_server.delivery.settler import Settler
 from postroom_server.delivery.verdict import (
     Outcome,
     judge,
@@ -310,3 +312,30 @@ async def test_events_hold_codes_and_never_the_words_of_a_reply(store: Store) ->
     assert "5.1.8" in said
     assert "said" not in said
     assert one.lane is Lane.NORMAL
+
+
+class TwiceTheSame(IdMint):
+    """Gives ids that it has given before, as after a start with a clock that was set back; then new ones."""
+
+    again: Sequence[int] = ()
+
+    def many(self, count: int) -> list[int]:
+        given, self.again = list(self.again), ()
+        return given or super().many(count)
+
+
+async def test_an_id_that_another_delivery_s_attempt_has_does_not_pass_for_its_own(store: Store) -> None:
+    first, *others = [await store.write(put_and_take) for _ in range(3)]
+    mint, told = TwiceTheSame(ManualClock(), node=7), list[Settlement]()
+    used = mint.many(1)
+    assert await store.write(settle_once, 1, [settlement(first, DELIVERED)], used, MINT, NOON) == []
+    settler = Settler(store, mint, ManualClock(), owner=1, on_settled=told.extend)
+    mint.again = [*used, *mint.many(1)]
+    for one in others:
+        settler.report(settlement(one, DELIVERED))
+    settler.close()
+    await settler.run()
+    assert [one.leased.id for one in told] == [one.id for one in others]
+    for one in others:
+        assert (await store.read(delivery, one.id))["state"] == "DONE"
+        assert len(await store.read(attempts, one.email.id)) == 1

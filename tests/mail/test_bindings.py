@@ -47,6 +47,14 @@ async def test_a_key_stands_for_a_template(world: World) -> None:
     assert (await world.bound("SIGNUP"), await world.bound("SIGNUP", OTHER)) == ("own", None)
 
 
+async def test_names_that_stand_for_nothing_fill_no_memory(world: World) -> None:
+    known = await world.store.read(world.memory.current)
+    for number in range(50):
+        assert await world.bound(f"ORDER_{number}") is None
+        assert await world.store.read(known.template, ACME, f"nothing-{number}") is None
+    assert not [key for key in known._values if key[0] in ("binding", "template")]  # type: ignore[index]
+
+
 async def test_a_later_binding_replaces_an_earlier_one_and_repeating_is_harmless(world: World) -> None:
     await world.bind("SIGNUP", "own")
     assert isinstance(world.clock, ManualClock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from postroom_server.store import sqlite_checkpoints
 from postroom_server.store.models import Idempotency
 from postroom_server.store.sqlite_checkpoints import ROWS_BETWEEN, Checkpoints
 
@@ -94,6 +96,36 @@ def test_rows_are_counted_from_the_last_one(checkpoints: Checkpoints) -> None:
         checkpoints.written(rows + 9)
     checkpoints.close()
     assert checkpoints.count == 2
+
+
+def test_a_new_connection_counts_anew(checkpoints: Checkpoints) -> None:
+    checkpoints.written(1000)
+    until(lambda: checkpoints.count == 1)
+    checkpoints.written(1)
+    until(lambda: checkpoints.count == 2)
+    checkpoints.written(10)
+    checkpoints.close()
+    assert checkpoints.count == 2
+
+
+def test_who_closes_it_just_when_it_begins_does_not_wait_for_ever(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ClosedMeanwhile(threading.Event):
+        def clear(self) -> None:
+            if closing.ident is None:
+                closing.start()
+                until(lambda: checkpoints._closing)
+            super().clear()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_checkpoints.threading, "Event", ClosedMeanwhile)
+        checkpoints = Checkpoints(path, rows_between=10)
+    closing = threading.Thread(target=checkpoints.close, daemon=True)
+    checkpoints.written(10)
+    until(lambda: closing.ident is not None)
+    closing.join(10)
+    assert not closing.is_alive()
 
 
 def test_one_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import peewee
 
 from postroom_server.clock import SECOND, Millis
-from postroom_server.store.models import Delivery, DeliveryState, Email
+from postroom_server.store.models import Delivery, DeliveryState, Email, Expansion, Preparation
 from postroom_server.store.statement import Statement, as_list, bind, one_of
+
+_PREPARATION: Any = Preparation
 
 # A clock set back by less holds nobody up for long.
 _TOLERANCE: Millis = SECOND
@@ -44,6 +47,36 @@ _KEEP_PACE = Statement(
         & (_was_due | (Delivery.run_at > Delivery.date_time))
     )
 )
+# Files are fetched at times that count from when somebody looked at the clock; so are audiences looked up,
+# but for those that are scheduled or wait for files.
+_fetch_was_due = Preparation.fetch_time <= bind("before")
+_KEEP_FETCHING = Statement(
+    lambda: Preparation.update(
+        fetch_time=peewee.Case(None, ((_fetch_was_due, bind("now")),), Preparation.fetch_time - bind("jump"))
+    ).where(Preparation.fetch_time > bind("now"))
+)
+_expansion_was_due = Expansion.expand_time <= bind("before")
+_KEEP_EXPANDING = Statement(
+    lambda: Expansion.update(
+        expand_time=peewee.Case(
+            None, ((_expansion_was_due, bind("now")),), Expansion.expand_time - bind("jump")
+        )
+    ).where(
+        (Expansion.expand_time > bind("now"))
+        & (
+            _expansion_was_due
+            | peewee.fn.EXISTS(
+                Email.select(Email.id).where(
+                    (Email.id == Expansion.email_id)
+                    & (Expansion.expand_time > peewee.fn.COALESCE(Email.schedule_time, 0))
+                )
+            )
+        )
+        & ~peewee.fn.EXISTS(
+            Preparation.select(_PREPARATION.email_id).where(_PREPARATION.email_id == Expansion.email_id)
+        )
+    )
+)
 # Mail that was due when it was accepted, at a time that has not come yet.
 _BRING_FORWARD = Statement(
     lambda: Delivery.update(run_at=bind("now")).where(
@@ -52,6 +85,26 @@ _BRING_FORWARD = Statement(
         & peewee.fn.EXISTS(
             Email.select(Email.id).where(
                 (Email.id == Delivery.email_id) & (Email.accept_time >= Delivery.run_at)
+            )
+        )
+    )
+)
+_FETCH_SOONER = Statement(
+    lambda: Preparation.update(fetch_time=bind("now")).where(
+        (Preparation.fetch_time > bind("now"))
+        & peewee.fn.EXISTS(
+            Email.select(Email.id).where(
+                (Email.id == _PREPARATION.email_id) & (Email.accept_time >= Preparation.fetch_time)
+            )
+        )
+    )
+)
+_EXPAND_SOONER = Statement(
+    lambda: Expansion.update(expand_time=bind("now")).where(
+        (Expansion.expand_time > bind("now"))
+        & peewee.fn.EXISTS(
+            Email.select(Email.id).where(
+                (Email.id == Expansion.email_id) & (Email.accept_time >= Expansion.expand_time)
             )
         )
     )
@@ -88,7 +141,8 @@ def keep_pace(last: Moment, now: Moment) -> bool:
     expected = last.time + math.ceil(1000 * (now.monotonic - last.monotonic)) + 1
     if now.time >= expected - _TOLERANCE:
         return False
-    _KEEP_PACE.execute(now=now.time, before=expected, jump=expected - now.time)
+    for statement in (_KEEP_PACE, _KEEP_FETCHING, _KEEP_EXPANDING):
+        statement.execute(now=now.time, before=expected, jump=expected - now.time)
     return True
 
 
@@ -97,4 +151,5 @@ def bring_forward(now: Millis) -> None:
 
     By processes that had not heard of it: on PostgreSQL they hear of the time now and then. A unit of work.
     """
-    _BRING_FORWARD.execute(now=now)
+    for statement in (_BRING_FORWARD, _FETCH_SOONER, _EXPAND_SOONER):
+        statement.execute(now=now)

@@ -39,7 +39,11 @@ class Settlement:
 
 
 _ATTEMPT = insert(Attempt)
-_IS_THERE = Statement(lambda: Attempt.select(Attempt.id).where(Attempt.id == bind("id")))
+_IS_THERE = Statement(
+    lambda: Attempt.select(Attempt.id).where(
+        (Attempt.id == bind("id")) & (Attempt.delivery_id == bind("delivery_id"))
+    )
+)
 
 
 def count(settlements: Sequence[Settlement]) -> int:
@@ -51,9 +55,15 @@ def note(tried: Sequence[Settlement], ids: Sequence[int], owner: int) -> None:
     _ATTEMPT.many([_row(id_, owner, one) for id_, one in zip(ids, tried, strict=True)])
 
 
-def are_noted(ids: Sequence[int]) -> bool:
-    """Whether a transaction that noted attempts under these ids was committed."""
-    return bool(ids) and bool(_IS_THERE.rows(id=ids[0]))
+def are_noted(ids: Sequence[int], settlements: Sequence[Settlement]) -> bool:
+    """Whether a transaction that noted these under these ids was committed.
+
+    Their deliveries count, too: after a start with a clock that was set back, ids may be somebody else's.
+    """
+    if not ids:
+        return False
+    first = next(one for settlement in settlements for one in settlement.tried)
+    return bool(_IS_THERE.rows(id=ids[0], delivery_id=first.leased.id))
 
 
 def _row(id_: int, owner: int, settlement: Settlement) -> tuple[Any, ...]:

@@ -28,6 +28,7 @@ class Breaker:
     opened_time: Millis = 0
     reopen_time: Millis = 0
     probing: bool = False
+    probe_start: Millis = 0
     phase: Phase | None = None
     reply: str = ""
 
@@ -42,7 +43,7 @@ class Breaker:
         """Whether a transaction may be begun now. Half open, asking is taking the probe."""
         state = self.state(now)
         if state is BreakerState.HALF_OPEN and not self.probing:
-            self.probing = True
+            self.probing, self.probe_start = True, now
             return True
         return state is BreakerState.CLOSED
 
@@ -52,7 +53,10 @@ class Breaker:
         A line that is lost after the dot is the server's failure too, and the one that makes copies.
         """
         if self.openings and start < self.opened_time <= now:
-            # Begun before the breaker opened: of sixteen connections that fail together, one is news.
+            # Begun before the breaker opened: of sixteen connections that fail together, one is news. A probe
+            # is among them where the clock was set back to before the opening, and has come past it since.
+            if start >= self.probe_start:
+                self.probing = False
             return
         self.probing = False
         if transaction.level is Level.LOCAL:

@@ -56,7 +56,7 @@ def settle_once(
         row[0]: row for row in _LOCK.rows(ids=as_list(settlement.leased.id for settlement in settlements))
     }
     # Asked under the locks: a commit of which nobody has heard yet may still be under way.
-    if attempts.are_noted(ids):
+    if attempts.are_noted(ids, settlements):
         return []
     sheet = Sheet(now, _still_open(settlements))
     late: list[Settlement] = []

@@ -16,6 +16,7 @@ from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import Breaker, BreakerState
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.handover import Handover
+from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.lessons import Lessons
 from postroom_server.delivery.letters import Letters, why_unwritable
 from postroom_server.delivery.line import PATIENCE, Job, Line, Rider, Slot
@@ -27,11 +28,12 @@ from postroom_server.delivery.verdict import (
     judge,
     judge_abandoned,
     judge_local_error,
+    judge_unread,
     judge_unwritable,
     judge_without_server,
 )
 from postroom_server.refusals import Refusal
-from postroom_server.smtp import Envelope, Level, Pool
+from postroom_server.smtp import Envelope, Level, Pool, Transaction
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane, RecipientState
 from postroom_server.store.unit import Store
@@ -236,7 +238,10 @@ class Transmission:
 
     async def _carry(self, job: Job, envelope: Envelope | None, slot: Slot) -> None:
         line, start = slot.line, self._clock.now()
-        leased = self._lessons.limits.share(line.server.id, job.leased, start)
+        leased = job.leased
+        # A rider goes to all whom its letter names, whatever was learned since.
+        if envelope is None:
+            leased = self._lessons.limits.share(line.server.id, leased, start)
         try:
             if self._ends_unasked(job, start):
                 line.breaker.give_up_probe()
@@ -247,6 +252,18 @@ class Transmission:
             line.breaker.give_up_probe()
             self._end(job, self._judge_error(job, error))
             return
+        try:
+            self._conclude(job, leased, line, transaction, start)
+        except Exception as error:
+            log.error("transaction_not_read", delivery=leased.id, email=leased.email.id, exc_info=error)
+            now = self._clock.now()
+            verdict = judge_unread(leased, transaction, now=now, uniform=self._uniform)
+            self._report(Settlement(leased, verdict, transaction, line.server.id, start, now, job.tried))
+
+    def _conclude(
+        self, job: Job, leased: Leased, line: Line, transaction: Transaction, start: Millis
+    ) -> None:
+        """Learns from a transaction, judges it, and reports the job or has another server asked."""
         now = self._clock.now()
         breaker = self._lessons.learn(leased, line, transaction, start, now)
         if transaction.level is Level.CONNECTION and breaker is BreakerState.OPEN:

@@ -106,6 +106,24 @@ def judge_local_error(leased: Leased, *, now: Millis, uniform: Callable[[float, 
     )
 
 
+def judge_unread(
+    leased: Leased, transaction: Transaction, *, now: Millis, uniform: Callable[[float, float], float]
+) -> Verdict:
+    """Our own failure to make sense of what a server said: three of them hold the mail.
+
+    Once the message was on its way, nobody knows any more who has it.
+    """
+    if not transaction.started:
+        return judge_local_error(leased, now=now, uniform=uniform)
+    nothing = (None,) * len(leased.open_recipients)
+    unheard = dataclasses.replace(transaction, level=Level.AMBIGUOUS, replies=nothing, final=None)
+    verdict = _ambiguous(leased, unheard, now, uniform)
+    holds = bool(verdict.open) and leased.crash_count + 1 >= CRASHES_TO_HOLD
+    return dataclasses.replace(
+        verdict, next=Next.HELD if holds else verdict.next, counts_as_try=False, counts_as_crash=True
+    )
+
+
 def judge_abandoned(leased: Leased, run_at: Millis, why: str = "") -> Verdict:
     """Gives the delivery back as if it had not been leased."""
     stay = tuple((recipient.id, None) for recipient in leased.open_recipients)

@@ -89,9 +89,12 @@ class Known:
                 yield None
 
     def _once(self, key: Hashable, read: Callable[[], T]) -> T:
-        if key not in self._values:
-            self._values[key] = read()
-        return cast(T, self._values[key])
+        if key in self._values:
+            return cast(T, self._values[key])
+        found = read()
+        if found is not None:  # names that do not exist are without number
+            self._values[key] = found
+        return found
 
 
 class Memory:

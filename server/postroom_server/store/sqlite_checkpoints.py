@@ -37,8 +37,8 @@ class Checkpoints:
 
     def written(self, rows: int) -> None:
         """Says how many rows the writer's connection has changed in all, up to its last COMMIT."""
-        if rows - self._rows_at_last < self._rows_between:
-            return
+        if 0 <= rows - self._rows_at_last < self._rows_between:
+            return  # fewer than before: by a new connection
         self._rows_at_last = rows
         self._wanted.set()
 
@@ -50,8 +50,11 @@ class Checkpoints:
 
     def _run(self) -> None:
         connection: apsw.Connection | None = None
-        while self._wanted.wait() and not self._closing:
-            self._wanted.clear()
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()  # before the look: what is set from here on is seen at the next one
+            if self._closing:
+                break
             try:
                 connection = connection or _connect(self._path)
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

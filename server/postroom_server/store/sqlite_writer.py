@@ -229,7 +229,11 @@ class Writer:
         connection = self._connection
         if connection is not None and not is_usable(connection):
             self._connection = None
-            self._database.close()
+            try:
+                self._database.close()
+            except Exception:
+                # Peewee has forgotten it all the same, and opens another.
+                log.exception("store_connection_not_closed")
 
     def _connect(self) -> apsw.Connection:
         connection: apsw.Connection = bound.connection()
