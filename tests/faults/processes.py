@@ -88,9 +88,23 @@ class Process:
     async def start(self, failpoints: str = "") -> None:
         self.launch(failpoints)
         async with asyncio.timeout(PATIENCE):
-            await self.channel.channel_ready()
-            # The channel may still believe in the process before.
-            await until(self._answers)
+            await self._until_it_answers()
+
+    async def start_towards_a_stop(self, failpoints: str) -> None:
+        """Starts it, and waits until it answers or stands still: it may have mail to rescue."""
+        self.launch(failpoints)
+        answering = asyncio.create_task(self._until_it_answers())
+        await wait_for(lambda: answering.done() or self._stands_still(), PATIENCE)
+        answering.cancel()
+        await asyncio.wait([answering])
+
+    async def _until_it_answers(self) -> None:
+        await self.channel.channel_ready()
+        # The channel may still believe in the process before.
+        await until(self._answers)
+
+    def _stands_still(self) -> bool:
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     async def until_gone(self, seconds: float) -> bool:
         """Whether it ended by itself in so many seconds."""

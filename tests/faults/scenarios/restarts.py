@@ -40,7 +40,9 @@ async def held_still(folder: Path, database: str, chance: random.Random, *, stop
                 victim = processes[number % 2]
                 if number % 2:
                     victim.kill()
-                    await victim.start(f"{chance.choice(MOMENTS)}=stop:{chance.randint(1, 20)}")
+                    await victim.start_towards_a_stop(
+                        f"{chance.choice(MOMENTS)}=stop:{chance.randint(1, 20)}"
+                    )
                     await asyncio.sleep(1.0)
                 victim.signal(signal.SIGSTOP)
                 await asyncio.sleep(DEAD_AFTER + 1.5)
