@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,7 +20,7 @@ from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.line import Job
 from postroom_server.delivery.recipient_limits import MOST_SERVERS, RecipientLimits
 from postroom_server.delivery.settle import settle
-from postroom_server.delivery.verdict import Next, Outcome, Verdict, judge
+from postroom_server.delivery.verdict import Next, Outcome, Verdict, judge, judge_unread
 from postroom_server.smtp import Level, Phase, Reply, Transaction
 from postroom_server.store.ids import IdMint
 from postroom_server.store.unit import Store
@@ -213,6 +214,14 @@ async def test_a_transaction_that_cannot_be_read_is_ambiguous_and_the_slot_goes_
         assert await world.outcomes(2) == [Outcome.AMBIGUOUS, Outcome.DELIVERED]
     verdict = world.reported[0].verdict
     assert (verdict.counts_as_crash, verdict.counts_as_try, verdict.next) == (True, False, following)
+
+
+def test_who_is_spared_stays_open_when_a_transaction_cannot_be_read() -> None:
+    """A mail that must not repeat ends for those who were asked, not for the others."""
+    part = dataclasses.replace(leased(3, at_most_once=True), spared=frozenset({3}))
+    verdict = judge_unread(part, heard(250, 250), now=NOON, uniform=middle)
+    assert [one.recipient_id for one in verdict.settled] == [1, 2]
+    assert ([id_ for id_, _ in verdict.open], verdict.next) == ([3], Next.READY)
 
 
 async def test_the_next_mail_asks_for_no_more_than_the_server_took(world: World) -> None:

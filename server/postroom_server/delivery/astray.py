@@ -36,35 +36,43 @@ _GIVE_BACK = Statement(
         & (Delivery.lease_owner == bind("owner"))
     )
 )
-_was_due = Delivery.run_at <= bind("before")
+
+
+def _moved(time: Any) -> Any:
+    """What becomes of a time that is ahead: now when it was due, else as much earlier as the clock is."""
+    return peewee.Case(None, ((_was_due(time), bind("now")),), time - bind("jump"))
+
+
+def _was_due(time: Any) -> Any:
+    return time <= bind("before")
+
+
+def _was_stamped_ahead(email_id: Any, time: Any) -> Any:
+    """Whether it was due when the email was accepted, at a time that has not come yet."""
+    accepted = Email.select(Email.id).where((Email.id == email_id) & (Email.accept_time >= time))
+    return (time > bind("now")) & peewee.fn.EXISTS(accepted)
+
+
 _KEEP_PACE = Statement(
-    lambda: Delivery.update(
-        run_at=peewee.Case(None, ((_was_due, bind("now")),), Delivery.run_at - bind("jump"))
-    ).where(
+    lambda: Delivery.update(run_at=_moved(Delivery.run_at)).where(
         (Delivery.state == peewee.SQL("'READY'"))
         & (Delivery.run_at > bind("now"))
         # Its date is when a message was due at first: what has been put off since counts from the old time.
-        & (_was_due | (Delivery.run_at > Delivery.date_time))
+        & (_was_due(Delivery.run_at) | (Delivery.run_at > Delivery.date_time))
     )
 )
 # Files are fetched at times that count from when somebody looked at the clock; so are audiences looked up,
 # but for those that are scheduled or wait for files.
-_fetch_was_due = Preparation.fetch_time <= bind("before")
 _KEEP_FETCHING = Statement(
-    lambda: Preparation.update(
-        fetch_time=peewee.Case(None, ((_fetch_was_due, bind("now")),), Preparation.fetch_time - bind("jump"))
-    ).where(Preparation.fetch_time > bind("now"))
+    lambda: Preparation.update(fetch_time=_moved(Preparation.fetch_time)).where(
+        Preparation.fetch_time > bind("now")
+    )
 )
-_expansion_was_due = Expansion.expand_time <= bind("before")
 _KEEP_EXPANDING = Statement(
-    lambda: Expansion.update(
-        expand_time=peewee.Case(
-            None, ((_expansion_was_due, bind("now")),), Expansion.expand_time - bind("jump")
-        )
-    ).where(
+    lambda: Expansion.update(expand_time=_moved(Expansion.expand_time)).where(
         (Expansion.expand_time > bind("now"))
         & (
-            _expansion_was_due
+            _was_due(Expansion.expand_time)
             | peewee.fn.EXISTS(
                 Email.select(Email.id).where(
                     (Email.id == Expansion.email_id)
@@ -77,36 +85,19 @@ _KEEP_EXPANDING = Statement(
         )
     )
 )
-# Mail that was due when it was accepted, at a time that has not come yet.
 _BRING_FORWARD = Statement(
     lambda: Delivery.update(run_at=bind("now")).where(
-        (Delivery.state == peewee.SQL("'READY'"))
-        & (Delivery.run_at > bind("now"))
-        & peewee.fn.EXISTS(
-            Email.select(Email.id).where(
-                (Email.id == Delivery.email_id) & (Email.accept_time >= Delivery.run_at)
-            )
-        )
+        (Delivery.state == peewee.SQL("'READY'")) & _was_stamped_ahead(Delivery.email_id, Delivery.run_at)
     )
 )
 _FETCH_SOONER = Statement(
     lambda: Preparation.update(fetch_time=bind("now")).where(
-        (Preparation.fetch_time > bind("now"))
-        & peewee.fn.EXISTS(
-            Email.select(Email.id).where(
-                (Email.id == _PREPARATION.email_id) & (Email.accept_time >= Preparation.fetch_time)
-            )
-        )
+        _was_stamped_ahead(_PREPARATION.email_id, Preparation.fetch_time)
     )
 )
 _EXPAND_SOONER = Statement(
     lambda: Expansion.update(expand_time=bind("now")).where(
-        (Expansion.expand_time > bind("now"))
-        & peewee.fn.EXISTS(
-            Email.select(Email.id).where(
-                (Email.id == Expansion.email_id) & (Email.accept_time >= Expansion.expand_time)
-            )
-        )
+        _was_stamped_ahead(Expansion.email_id, Expansion.expand_time)
     )
 )
 

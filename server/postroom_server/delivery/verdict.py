@@ -117,7 +117,7 @@ def judge_unread(
         return judge_local_error(leased, now=now, uniform=uniform)
     nothing = (None,) * len(leased.open_recipients)
     unheard = dataclasses.replace(transaction, level=Level.AMBIGUOUS, replies=nothing, final=None)
-    verdict = _ambiguous(leased, unheard, now, uniform)
+    verdict = judge(leased, unheard, now=now, uniform=uniform)
     holds = bool(verdict.open) and leased.crash_count + 1 >= CRASHES_TO_HOLD
     return dataclasses.replace(
         verdict, next=Next.HELD if holds else verdict.next, counts_as_try=False, counts_as_crash=True
