@@ -191,6 +191,22 @@ async def test_a_rider_that_is_too_many_too_is_told_so_and_the_slot_goes_on(worl
     assert [[id_ for id_, _ in one.verdict.open] for one in world.reported] == [[3], [3], []]
 
 
+async def test_what_was_written_ahead_to_everybody_is_not_sent_to_a_part(world: World) -> None:
+    async with SmtpPeer(Script({"RCPT": Stingy(2)})) as peer:
+        jobs = [job(at(peer, max_connections=1), id=100 + n) for n in range(4)]
+        for n, one in enumerate(jobs):
+            one.leased = leased(3, id=100 + n, message_id=f"{n}@x.test")
+        world.begin(*jobs)
+        assert await world.outcomes(4) == [Outcome.DELIVERED] * 4
+        commands = [command for session in peer.sessions for command in session.commands]
+    # The second rode when the limit was not known yet; those behind it were written along with it.
+    starts = [n for n, command in enumerate(commands) if command.startswith("MAIL")]
+    named = [commands[start:].index("DATA") - 1 for start in starts]
+    assert named == [3, 3, 2, 2]
+    assert [len(one.verdict.open) for one in world.reported] == [1] * 4
+    assert all(one.envelope is None for one in jobs)
+
+
 def three_jobs(peer: SmtpPeer) -> list[Job]:
     """For one slot: two of three recipients each, and one of one."""
     jobs = [job(at(peer, max_connections=1), id=100 + n, message_id=f"{n}@x.test") for n in range(3)]

@@ -43,6 +43,13 @@ class Desk:
     def __init__(self) -> None:
         self.units: list[list[str]] = []
         self.told: list[Sequence[Any]] = []
+        self.prepared: list[str] = []
+
+    def prepare(self, asked: str) -> str:
+        if asked == "unreadable":
+            raise Refusal(Reason.NO_RECIPIENTS, "nobody can read this")
+        self.prepared.append(asked)
+        return asked
 
     def unit(self, items: Sequence[str]) -> list[str | Refusal]:
         if "poison" in items:
@@ -53,8 +60,8 @@ class Desk:
         ]
 
 
-def gathering(store: Store, desk: Desk, **limits: int) -> Gathering[str, str]:
-    return Gathering(store, desk.unit, desk.told.append, size=len, **limits)
+def gathering(store: Store, desk: Desk, **limits: int) -> Gathering[str, str, str]:
+    return Gathering(store, desk.prepare, desk.unit, desk.told.append, size=len, **limits)
 
 
 async def settled() -> None:
@@ -103,6 +110,40 @@ async def test_a_refusal_is_raised_to_its_caller_only() -> None:
     assert refused.reason is Reason.BACKLOG_FULL
 
 
+async def test_what_cannot_be_prepared_is_refused_to_its_caller_and_not_written() -> None:
+    store, desk = SlowStore(), Desk()
+    store.let(1)
+    gather = gathering(store, desk)
+    answers = await asyncio.gather(*map(gather.write, ["a", "unreadable", "b"]), return_exceptions=True)
+    assert answers[::2] == ["A", "B"]
+    assert isinstance(answers[1], Refusal)
+    assert desk.units == [["a", "b"]]
+
+
+async def test_no_unit_is_begun_where_nothing_can_be_prepared() -> None:
+    store, desk = SlowStore(), Desk()
+    gather = gathering(store, desk)
+    with pytest.raises(Refusal, match="nobody can read this"):
+        await gather.write("unreadable")
+    await settled()
+    store.let(1)
+    assert await gather.write("a") == "A"
+    assert desk.units == [["a"]]
+
+
+async def test_what_waits_is_prepared_when_its_unit_begins_and_once() -> None:
+    store, desk = SlowStore(), Desk()
+    gather = gathering(store, desk, most_rows=2)
+    first = asyncio.create_task(gather.write("a"))
+    await settled()
+    rest = [asyncio.create_task(gather.write(asked)) for asked in "bcd"]
+    await settled()
+    assert desk.prepared == ["a"]
+    store.let(3)
+    await asyncio.gather(first, *rest)
+    assert desk.prepared == ["a", "b", "c", "d"]
+
+
 async def test_an_item_that_cannot_be_written_fails_alone() -> None:
     store, desk = SlowStore(), Desk()
     store.let(2)
@@ -136,6 +177,7 @@ async def test_a_caller_who_left_is_not_written() -> None:
     store.let(2)
     assert await asyncio.gather(first, stays) == ["A", "C"]
     assert desk.units == [["a"], ["c"]]
+    assert desk.prepared == ["a", "c"]
 
 
 async def test_a_unit_is_cut_near_its_most_rows_and_never_empty() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from postroom_server.clock import SECOND, Millis
 from postroom_server.delivery.attempts import Settlement
@@ -35,6 +35,7 @@ class Job:
     cancelled: bool = False
     waits_since: Millis = 0
     written_at: float | None = None  # monotonic seconds
+    envelope: Envelope | None = None  # to everybody, where it was written ahead of its turn
 
     def is_impatient(self, now: Millis) -> bool:
         """Whether it has waited too long for a slot."""
@@ -121,6 +122,10 @@ class Line:
         if queue[0].leased.alone or not self._has_slot(lane, leaving=1):
             return None
         return queue.popleft() if fits(queue[0]) else None
+
+    def waiting(self, lane: Lane) -> Iterable[Job]:
+        """Who waits in this lane, the next one first."""
+        return self._waiting[lane]
 
     def has_room(self, lane: Lane) -> bool:
         """Whether a job of this lane would find a slot free."""

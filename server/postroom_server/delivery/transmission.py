@@ -289,7 +289,7 @@ class Transmission:
             if self._ends_unasked(job, now):
                 continue
             try:
-                envelope = self._handover.write(job)
+                envelope = self._handover.write(job, slot.line.waiting(lane))
             except Exception as error:
                 self._end(job, self._judge_error(job, error))
                 continue

@@ -14,7 +14,6 @@ from postroom_server.delivery.trial import Trial
 from postroom_server.mail.accept import Acceptance, Accepted, Outcome
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.checks import Checked
-from postroom_server.mail.draft import CustomBody
 from postroom_server.mail.preview import preview
 from postroom_server.mail.server_test import ServerTest
 from postroom_server.refusals import Refusal
@@ -32,6 +31,7 @@ from postroom_server.store.known import Memory
 from postroom_server.store.unit import Store
 
 _Context = grpc.aio.ServicerContext[Any, Any]
+_Asked = tuple[Caller, email_service_pb2.SendEmailRequest]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,22 +54,27 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
         self._trial = sending.trial
         self._on_accepted = sending.on_accepted
         self._compiled_first = CompiledFirst(store, sending.memory)
-        self._accepting: Gathering[tuple[Caller, Checked], Accepted] = Gathering(
-            store, sending.acceptance.accept_each, sending.on_accepted, size=_rows_of
+        self._accepting: Gathering[_Asked, tuple[Caller, Checked], Accepted] = Gathering(
+            store, self._check, sending.acceptance.accept_each, sending.on_accepted, size=_rows_of
         )
 
     async def SendEmail(
         self, request: email_service_pb2.SendEmailRequest, context: _Context
     ) -> email_service_pb2.SendEmailResponse:
         caller = current_caller()
-        checked = self._acceptance.check(caller, draft_of(request))
         if request.validate_only:
+            _, checked = self._check((caller, request))
             shown = await self._compiled_first.one(
                 lambda: self._store.read(preview, self._acceptance, self._memory, caller, checked)
             )
             return preview_message(shown)
-        accepted = await self._compiled_first.one(lambda: self._accepting.write((caller, checked)))
+        accepted = await self._compiled_first.one(lambda: self._accepting.write((caller, request)))
         return accepted_message(accepted)
+
+    def _check(self, asked: _Asked) -> tuple[Caller, Checked]:
+        """Refuses what is wrong with the request's fields."""
+        caller, request = asked
+        return caller, self._acceptance.check(caller, draft_of(request))
 
     async def BatchSendEmails(
         self, request: email_service_pb2.BatchSendEmailsRequest, context: _Context
@@ -101,12 +106,9 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
         return trial_message(email_id, await self._trial.carry(email_id, asked.server_id, asked.timeout))
 
 
-def _rows_of(asked: tuple[Caller, Checked]) -> int:
+def _rows_of(asked: _Asked) -> int:
     # At most: its email, content, event and request_id, and a delivery and a recipient for each address.
-    checked = asked[1]
-    draft = checked.draft
-    octets = sum(len(file.content) for file in draft.files if file.content is not None)
-    if isinstance(draft.body, CustomBody):
-        octets += len(draft.body.html) + len(draft.body.text)
+    request = asked[1]
+    addresses = len(request.to) + len(request.cc) + len(request.bcc)
     # What is large takes as long as many rows.
-    return 4 + 2 * checked.recipient_count + octets // 32_768
+    return 4 + 2 * addresses + request.ByteSize() // 32_768
