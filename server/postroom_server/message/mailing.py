@@ -119,7 +119,7 @@ def write(
         else mailing.headers,
     )
     composed = compose(letter, body, attachments)
-    return composed._replace(message=check_finished(composed.message, letter))
+    return Composed(check_finished(composed.message, letter), composed.smtputf8, composed.eight_bit)
 
 
 def _prefixed(prefix: str | None, subject: str) -> str:

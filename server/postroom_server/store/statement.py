@@ -5,6 +5,7 @@ Building any Peewee query costs hundreds of microseconds; executing its SQL agai
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -128,7 +129,7 @@ class Insert:
         for size in _STEPS:
             sql = self._sql("?", size)
             while len(rows) - done >= size:
-                cursor.execute(sql, [value for row in rows[done : done + size] for value in row])
+                cursor.execute(sql, tuple(itertools.chain.from_iterable(rows[done : done + size])))
                 done += size
         if done < len(rows):
             cursor.executemany(self._sql("?", 1), rows[done:])
