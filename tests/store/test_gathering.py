@@ -1,12 +1,16 @@
 """Gathering: one unit for many callers, and each caller's own outcome."""
 
 import asyncio
+import collections
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from postroom_server.refusals import Reason, Refusal
+from postroom_server.store import door
 from postroom_server.store import gathering as module
 from postroom_server.store.gathering import Gathering
 from postroom_server.store.unit import Store, unavailable
@@ -131,7 +135,8 @@ async def test_no_unit_is_begun_where_nothing_can_be_prepared() -> None:
     assert desk.units == [["a"]]
 
 
-async def test_what_waits_is_prepared_when_its_unit_begins_and_once() -> None:
+async def test_what_waits_is_prepared_when_its_unit_begins_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "OPENS_AFTER_SECONDS", 3600.0)
     store, desk = SlowStore(), Desk()
     gather = gathering(store, desk, most_rows=2)
     first = asyncio.create_task(gather.write("a"))
@@ -142,6 +147,42 @@ async def test_what_waits_is_prepared_when_its_unit_begins_and_once() -> None:
     store.let(3)
     await asyncio.gather(first, *rest)
     assert desk.prepared == ["a", "b", "c", "d"]
+
+
+async def test_a_refusal_does_not_wait_for_the_commit_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "OPENS_AFTER_SECONDS", 0.001)
+    store, desk = SlowStore(), Desk()
+    gather = gathering(store, desk)
+    first = asyncio.create_task(gather.write("a"))
+    await settled()
+    with pytest.raises(Refusal, match="nobody can read this"):
+        await gather.write("unreadable")
+    assert not first.done()
+    store.let(1)
+    assert await first == "A"
+
+
+class Item(str):
+    """Text that can be watched."""
+
+
+@pytest.mark.parametrize("text", ["a", "unreadable", "refused"])
+async def test_nothing_of_what_was_asked_stays_when_its_caller_is_answered(text: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        store, desk = SlowStore(), Desk()
+        desk.units = desk.told = desk.prepared = collections.deque(maxlen=0)  # type: ignore[assignment]
+        store.let(1)
+        gather = gathering(store, desk)
+        asked = Item(text)
+        alive = weakref.ref(asked)
+        await asyncio.gather(gather.write(asked), return_exceptions=True)
+        await settled()
+        del asked
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 async def test_an_item_that_cannot_be_written_fails_alone() -> None:

@@ -78,16 +78,15 @@ class Handover:
         return envelope
 
     def _write_ahead(self, jobs: Iterable[Job], octets: int) -> None:
-        for job in itertools.islice(jobs, AHEAD):
-            if octets <= 0:
-                return
-            # Who is leased alone may bring the process down, and is to do so alone.
-            if job.envelope is not None or job.leased.alone or not self.is_at_hand(job):
-                continue
-            # What cannot be written is tried again, and told, when its turn comes.
-            with contextlib.suppress(Exception):
-                job.envelope = self._letters.write(job.leased)
-                octets -= len(job.envelope.message)
+        # Whatever goes wrong with one is told when its turn comes, and not blamed on the one before it.
+        with contextlib.suppress(Exception):
+            for job in itertools.islice(jobs, AHEAD):
+                if octets <= 0:
+                    return
+                # Who is leased alone may bring the process down, and is to do so alone.
+                if job.envelope is None and not job.leased.alone and self.is_at_hand(job):
+                    job.envelope = self._letters.write(job.leased)
+                    octets -= len(job.envelope.message)
 
     async def run(
         self,

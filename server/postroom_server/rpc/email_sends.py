@@ -14,6 +14,7 @@ from postroom_server.delivery.trial import Trial
 from postroom_server.mail.accept import Acceptance, Accepted, Outcome
 from postroom_server.mail.caller import Caller
 from postroom_server.mail.checks import Checked
+from postroom_server.mail.draft import CustomBody
 from postroom_server.mail.preview import preview
 from postroom_server.mail.server_test import ServerTest
 from postroom_server.refusals import Refusal
@@ -106,9 +107,14 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
         return trial_message(email_id, await self._trial.carry(email_id, asked.server_id, asked.timeout))
 
 
-def _rows_of(asked: _Asked) -> int:
-    # At most: its email, content, event and request_id, and a delivery and a recipient for each address.
-    request = asked[1]
-    addresses = len(request.to) + len(request.cc) + len(request.bcc)
+def _rows_of(asked: tuple[Caller, Checked]) -> int:
+    checked = asked[1]
+    draft = checked.draft
+    # At most: its email, content, event and request_id, and a delivery and a recipient for each address, of
+    # which those of Cc may come in every copy.
+    rows = 4 + 2 * checked.recipient_count + len(checked.to) * len(checked.cc)
+    octets = sum(len(file.content) for file in draft.files if file.content is not None)
+    if isinstance(draft.body, CustomBody):
+        octets += len(draft.body.html) + len(draft.body.text)
     # What is large takes as long as many rows.
-    return 4 + 2 * addresses + request.ByteSize() // 32_768
+    return rows + octets // 32_768

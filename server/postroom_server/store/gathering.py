@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -10,6 +11,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from postroom_server.refusals import Reason, Refusal
+from postroom_server.store.door import Door
 from postroom_server.store.unit import RETRY_SOON, Store, resolve
 
 A = TypeVar("A")  # what a caller asks for
@@ -28,16 +30,14 @@ BRIEF_ROWS = 400
 
 
 class Gathering(Generic[A, I, T]):
-    """Runs `unit` for what many callers ask and gives each its own outcome, once that is durable.
+    """Runs `unit` for the items of many callers and gives each its own outcome, once that is durable.
 
-    `prepare` makes the item of what is asked, or raises what its caller is to hear. It runs for all of a unit
-    in one go: thirty times in a row a step takes half of what it takes where each time a call's transport has
-    come in between, and the processor's caches with it. A unit returns one outcome for each item, in order;
-    an outcome that is a Refusal is raised to its caller.
-    One unit is under way at a time. Whoever was answered together is likely to come back together, so the
-    next is begun when as many items wait as the one before had, and a turn of the event loop brings nothing
-    new. An item that comes alone does not wait for company. `after` hears of the outcomes as in
-    `Store.write_then`. `size` says how many rows somebody asks for; a unit is ended near `most_rows`.
+    `prepare` makes the item of what a caller asks, or raises why not: at the Door, when a unit begins. A unit
+    returns one outcome for each item, in order; an outcome that is a Refusal is raised to its caller. One
+    unit is under way at a time. Whoever was answered together is likely to come back together, so the next is
+    begun when as many items wait as the one before had, and a turn of the event loop brings nothing new. An
+    item that comes alone does not wait for company. `after` hears of the outcomes as in `Store.write_then`.
+    `size` says how many rows an item is; a unit is ended near `most_rows`.
     """
 
     def __init__(
@@ -47,18 +47,18 @@ class Gathering(Generic[A, I, T]):
         unit: Callable[[Sequence[I]], Sequence[T | Refusal]],
         after: Callable[[Sequence[T | Refusal]], None],
         *,
-        size: Callable[[A], int],
+        size: Callable[[I], int],
         most_rows: int = 1000,
         most_waiting: int = 8192,
     ) -> None:
         self._store = store
-        self._prepare = prepare
         self._unit = unit
         self._after = after
         self._size = size
         self._most_rows = most_rows
         self._most_waiting = most_waiting
-        self._waiting: list[tuple[A, asyncio.Future[T]]] = []
+        self._door: Door[A, I, T] = Door(prepare, self._let_in)
+        self._waiting: list[tuple[I, asyncio.Future[T], int]] = []  # and how many rows
         self._writing: asyncio.Task[None] | None = None
         self._together = 0  # how many items the last unit found
         self._rested = float("-inf")
@@ -66,27 +66,41 @@ class Gathering(Generic[A, I, T]):
 
     async def write(self, asked: A) -> T:
         """Raises the caller's Refusal, and what the store raises. Who is cancelled takes back what waits."""
-        if len(self._waiting) >= self._most_waiting:
+        if self._here >= self._most_waiting:
             raise Refusal(
                 Reason.OVERLOADED, "too many writes are waiting for the disk", retry_after=RETRY_SOON
             )
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, future))
-        if self._enough is not None and len(self._waiting) >= self._together:
+        self._door.come(asked, future)
+        if self._enough is not None and self._here >= self._together:
             resolve(self._enough, None, None)
         if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all(), name="gathering")
-        return await future
+            self._writing = asyncio.create_task(
+                self._write_all(), name="gathering", context=contextvars.Context()
+            )
+        try:
+            return await future
+        finally:
+            # An error that is raised here knows this frame: the two would keep each other alive.
+            del future
+
+    @property
+    def _here(self) -> int:
+        return len(self._door) + len(self._waiting)
+
+    def _let_in(self, item: I, future: asyncio.Future[T]) -> None:
+        self._waiting.append((item, future, self._size(item)))
 
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
         if loop.time() - self._rested > FORGET_SECONDS:
             self._together = 0
         try:
-            while self._waiting:
+            while self._here:
                 await self._gather()
-                rows, taken = self._take()
-                if items := self._prepared(taken):
+                await self._door.open_all()
+                rows, items = self._take()
+                if items:
                     await self._write_together(items, rows)
         finally:
             self._writing = self._enough = None
@@ -96,41 +110,31 @@ class Gathering(Generic[A, I, T]):
         """Waits while calls that are at the door come in: a commit costs the same for one or fifty."""
         loop = asyncio.get_running_loop()
         end = loop.time() + GATHER_SECONDS
-        if len(self._waiting) < self._together:
+        if self._here < self._together:
             self._enough = loop.create_future()
             timer = loop.call_at(end, resolve, self._enough, None, None)
             await self._enough
             timer.cancel()
             self._enough = None
         seen = 0
-        while len(self._waiting) > seen and loop.time() < end:
-            seen = len(self._waiting)
+        while self._here > seen and loop.time() < end:
+            seen = self._here
             await asyncio.sleep(0)
-        self._together = len(self._waiting)
+        self._together = self._here
 
-    def _take(self) -> tuple[int, list[tuple[A, asyncio.Future[T]]]]:
-        """Who is next, and how many rows they ask for."""
-        taken: list[tuple[A, asyncio.Future[T]]] = []
+    def _take(self) -> tuple[int, list[tuple[I, asyncio.Future[T]]]]:
+        """The next unit's items, and how many rows they are."""
+        taken: list[tuple[I, asyncio.Future[T]]] = []
         rows = passed = 0
-        for asked, future in self._waiting:
-            size = self._size(asked)
+        for item, future, size in self._waiting:
             if taken and rows + size > self._most_rows:
                 break
             passed += 1
             if not future.cancelled():
                 rows += size
-                taken.append((asked, future))
+                taken.append((item, future))
         del self._waiting[:passed]
         return rows, taken
-
-    def _prepared(self, taken: list[tuple[A, asyncio.Future[T]]]) -> list[tuple[I, asyncio.Future[T]]]:
-        items = []
-        for asked, future in taken:
-            try:
-                items.append((self._prepare(asked), future))
-            except Exception as error:
-                resolve(future, None, error)
-        return items
 
     async def _write_together(self, items: list[tuple[I, asyncio.Future[T]]], rows: int) -> None:
         run = functools.partial(self._unit, [item for item, _ in items])
@@ -145,7 +149,7 @@ class Gathering(Generic[A, I, T]):
             # One bad item must not fail the others: nothing of them is stored, so each is tried alone.
             log.warning("written_one_by_one", items=len(items), error=type(error).__name__)
             for one in items:
-                await self._write_together([one], rows)
+                await self._write_together([one], self._size(one[0]))
             return
         for (_, future), outcome in zip(items, outcomes, strict=True):
             if isinstance(outcome, Refusal):

@@ -68,6 +68,9 @@ def resolve(future: asyncio.Future[T], result: T | None, error: BaseException | 
     """Settles a future that its waiter may have left already."""
     if future.done():
         return
+    if isinstance(error, StopIteration):
+        # A future takes none: its waiter would wait for ever.
+        error = RuntimeError("StopIteration")
     if error is not None:
         future.set_exception(error)
     else:
