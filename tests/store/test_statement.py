@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import apsw
 import peewee
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from postroom_server.store.models import Event, Fact, MemberCopy, Suppression, Token, bound
-from postroom_server.store.statement import (
-    Insert,
-    Statement,
-    as_list,
-    bind,
-    insert,
-    is_postgresql,
-    one_of,
-)
+from postroom_server.store.models import Event, Fact, MemberCopy, Suppression, Token
+from postroom_server.store.statement import Insert, Statement, as_list, bind, insert, one_of
 from postroom_server.store.unit import Store
 
 pytestmark = pytest.mark.every_database
@@ -216,14 +207,3 @@ async def test_however_many_rows_are_inserted_each_is_there_once(store: Store, c
     await store.write(REMEMBER.many, rows)
     await store.write(REMEMBER.many, rows)
     assert await store.read(facts) == rows
-
-
-@pytest.mark.parametrize("access", ["read", "write"])
-async def test_sqlite_plans_a_statement_once_whatever_is_bound(store: Store, access: str) -> None:
-    if is_postgresql():
-        pytest.skip("it is SQLite's planner that looks at bound values unless it is told not to")
-
-    def is_told() -> bool:
-        return bool(bound.connection().config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, -1))
-
-    assert await getattr(store, access)(is_told)
