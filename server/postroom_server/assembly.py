@@ -120,7 +120,8 @@ class _Server:
         metrics = DeliveryMetrics(registry)
         mint, presence = await self._join(store, metrics)
         await store.write(ensure_default_templates, self._clock, mint)
-        outbound = Outbound(settings, self._clock, database, self._memory, mint, presence, metrics)
+        limits = Limits(**settings.limits())
+        outbound = Outbound(settings, limits, self._clock, database, self._memory, mint, presence, metrics)
         engine = outbound.engine
         tokens = Tokens(store, self._clock)
         self._ending.push_async_callback(tokens.close)
@@ -140,6 +141,7 @@ class _Server:
             services,
             Parts(
                 settings=settings,
+                limits=limits,
                 clock=self._clock,
                 database=database,
                 mint=mint,
@@ -157,9 +159,7 @@ class _Server:
             self._ending.push_async_callback(outbound.stop)
             await outbound.start()
         self._beside("held", expire_held_forever(store, self._clock))
-        housekeeping = Housekeeping(
-            store, self._clock, Limits(**settings.limits()), guard_days=settings.template_guard_days
-        )
+        housekeeping = Housekeeping(store, self._clock, limits, guard_days=settings.template_guard_days)
         self._beside("housekeeping", housekeeping.run())
         channel = LocalChannel(services)
         self._ending.push_async_callback(channel.close)

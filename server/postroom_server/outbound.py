@@ -41,6 +41,7 @@ class Outbound:
     def __init__(
         self,
         settings: Settings,
+        limits: Limits,
         clock: Clock,
         database: OpenDatabase,
         memory: Memory,
@@ -58,13 +59,15 @@ class Outbound:
         self._due_now = clock.now if presence is None else database_now
         self._ending = contextlib.AsyncExitStack()
         self.owner = 0 if presence is None else presence.number  # of leases made here
+        path = Address(settings.database_url).sqlite_path
+        self.admission = Admission(clock, limits, data_folder=path.parent if path is not None else None)
         self.url_rules = _url_rules(settings)
         self.endpoints = Endpoints(Sealer(database.key), _smtp_settings(settings))
         base = unsubscribe_base(settings)
         links = UnsubscribeLinks(base, UnsubscribeTokens(database.key)) if base else None
         self.letters = Letters(database.store, memory, CodeMaker(database.key), links)
         self.engine = self._engine(memory, presence)
-        self._steps = self._audience_steps(memory)
+        self._steps = self._audience_steps(memory, limits)
         poll_seconds = settings.poll_ms / 1000
         self.expanding = Expanding(
             database.store,
@@ -135,18 +138,15 @@ class Outbound:
             metrics=self._metrics,
         )
 
-    def _audience_steps(self, memory: Memory) -> AudienceExpansion:
-        settings = self._settings
-        limits = Limits(**settings.limits())
-        path = Address(settings.database_url).sqlite_path
+    def _audience_steps(self, memory: Memory, limits: Limits) -> AudienceExpansion:
         return AudienceExpansion(
             self._clock,
             self._mint,
             memory,
-            Admission(self._clock, limits, data_folder=path.parent if path is not None else None),
+            self.admission,
             limits,
             due_now=self._due_now,
-            unsubscribe=unsubscribe_base(settings),
+            unsubscribe=unsubscribe_base(self._settings),
         )
 
 

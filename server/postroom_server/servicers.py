@@ -23,7 +23,6 @@ from postroom_server.delivery.engine import Engine
 from postroom_server.delivery.trial import Trial
 from postroom_server.failpoints import reach
 from postroom_server.mail.accept import Acceptance, Accepted
-from postroom_server.mail.admission import Admission
 from postroom_server.mail.bindings import Bindings
 from postroom_server.mail.bounces import Bounces
 from postroom_server.mail.changes import Changes
@@ -73,7 +72,7 @@ from postroom_server.settings import Settings
 from postroom_server.store.codes import CodeMaker
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Memory
-from postroom_server.store.opening import Address, OpenDatabase
+from postroom_server.store.opening import OpenDatabase
 from postroom_server.store.sealing import Sealer
 from postroom_server.store.unsubscribe_tokens import UnsubscribeTokens
 
@@ -83,6 +82,7 @@ class Parts:
     """What use cases are made of."""
 
     settings: Settings
+    limits: Limits
     clock: Clock
     database: OpenDatabase
     mint: IdMint
@@ -91,10 +91,6 @@ class Parts:
     tokens: Tokens
     registry: prometheus_client.CollectorRegistry
     usage: TemplateUsage | None  # None: templates are not guarded
-
-    @property
-    def limits(self) -> Limits:
-        return Limits(**self.settings.limits())
 
     @property
     def tenant_settings(self) -> TenantSettings:
@@ -148,12 +144,11 @@ def register(services: Services, parts: Parts) -> None:
 def _email(parts: Parts) -> EmailServicer:
     store, clock, memory, limits = parts.database.store, parts.clock, parts.memory, parts.limits
     outbound = parts.outbound
-    path = Address(parts.settings.database_url).sqlite_path
     acceptance = Acceptance(
         clock,
         parts.mint,
         memory,
-        Admission(clock, limits, data_folder=path.parent if path is not None else None),
+        outbound.admission,
         limits,
         default_language=parts.settings.default_language,
         code_key_id=parts.database.key.key_id,

@@ -240,6 +240,31 @@ async def test_a_letter_that_cannot_be_written_does_not_harm_the_one_before_it(
     assert ids(peer) == [[0, 2]]
 
 
+async def test_an_email_that_cannot_be_judged_is_its_own_fault(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_at_hand = Letters.is_at_hand
+
+    def broken(letters: Letters, one: Any) -> Any:
+        if one.id == 2:
+            raise ZeroDivisionError
+        return is_at_hand(letters, one)
+
+    async def unwritten(letters: Letters, one: Any) -> Any:
+        if one.email.id == 2:
+            raise ZeroDivisionError
+        return letters.write(one)
+
+    monkeypatch.setattr(Letters, "is_at_hand", broken)
+    monkeypatch.setattr(Letters, "envelope", unwritten)
+    async with SmtpPeer() as peer:
+        first, bad, last = jobs(peer, 3)
+        bad.leased = dataclasses.replace(bad.leased, email=email(id=2))
+        world.begin(first, bad, last)
+        await world.outcomes(3)
+    assert outcomes(world) == {100: Outcome.DELIVERED, 101: Outcome.LOCAL, 102: Outcome.DELIVERED}
+
+
 async def test_a_letter_that_needs_the_database_waits_for_its_turn(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

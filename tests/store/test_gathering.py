@@ -2,6 +2,8 @@
 
 import asyncio
 import collections
+import contextlib
+import contextvars
 import gc
 import weakref
 from collections.abc import Callable, Sequence
@@ -14,6 +16,8 @@ from postroom_server.store import door
 from postroom_server.store import gathering as module
 from postroom_server.store.gathering import Gathering
 from postroom_server.store.unit import Store, unavailable
+
+whose: contextvars.ContextVar[str] = contextvars.ContextVar("whose")
 
 
 class SlowStore(Store):
@@ -52,6 +56,10 @@ class Desk:
     def prepare(self, asked: str) -> str:
         if asked == "unreadable":
             raise Refusal(Reason.NO_RECIPIENTS, "nobody can read this")
+        if asked == "wrong":
+            raise ZeroDivisionError
+        if asked == "whose":
+            return whose.get()
         self.prepared.append(asked)
         return asked
 
@@ -59,9 +67,16 @@ class Desk:
         if "poison" in items:
             raise ValueError("this item cannot be written")
         self.units.append(list(items))
-        return [
-            Refusal(Reason.BACKLOG_FULL, "no room") if item == "refused" else item.upper() for item in items
-        ]
+        return [self.outcome(items, item) for item in items]
+
+    def outcome(self, items: Sequence[str], item: str) -> str | Refusal:
+        try:
+            if item == "refused":
+                # Raised on the way, as they are: its traceback knows all that is written with it.
+                raise Refusal(Reason.BACKLOG_FULL, "no room")
+        except Refusal as refusal:
+            return refusal
+        return item.upper()
 
 
 def gathering(store: Store, desk: Desk, **limits: int) -> Gathering[str, str, str]:
@@ -166,23 +181,56 @@ class Item(str):
     """Text that can be watched."""
 
 
-@pytest.mark.parametrize("text", ["a", "unreadable", "refused"])
-async def test_nothing_of_what_was_asked_stays_when_its_caller_is_answered(text: str) -> None:
+@pytest.mark.parametrize("text", ["a", "unreadable", "wrong", "refused", "away"])
+async def test_nothing_of_what_was_asked_stays_when_the_callers_are_answered(text: str) -> None:
+    class AwayStore(SlowStore):
+        async def write_then(self, after: Callable[[Any], None], unit: Callable[[], Any]) -> Any:
+            unit()
+            raise unavailable("the database is away")
+
     gc.collect()
     gc.disable()
     try:
-        store, desk = SlowStore(), Desk()
+        store, desk = AwayStore() if text == "away" else SlowStore(), Desk()
         desk.units = desk.told = desk.prepared = collections.deque(maxlen=0)  # type: ignore[assignment]
         store.let(1)
         gather = gathering(store, desk)
-        asked = Item(text)
-        alive = weakref.ref(asked)
-        await asyncio.gather(gather.write(asked), return_exceptions=True)
+        asked = [Item(each) for each in ("x", text, "y")]
+        alive = [weakref.ref(each) for each in asked]
+        await asyncio.gather(*map(gather.write, asked), return_exceptions=True)
         await settled()
         del asked
-        assert alive() is None
+        assert [each() for each in alive] == [None] * 3
     finally:
         gc.enable()
+
+
+async def test_preparing_is_nobody_s_call() -> None:
+    gather = gathering(SlowStore(), Desk())
+    whose.set("the first caller's")
+    with pytest.raises(LookupError):
+        await gather.write("whose")
+
+
+async def test_callers_who_are_refused_over_and_over_do_not_keep_others_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(door, "SLICE_SECONDS", 0.0)
+    store, desk = SlowStore(), Desk()
+    store.let(1)
+    gather = gathering(store, desk)
+    done = False
+
+    async def insist() -> None:
+        while not done:
+            with contextlib.suppress(Refusal):
+                await gather.write("unreadable")
+
+    insisting = [asyncio.create_task(insist()) for _ in range(8)]
+    await asyncio.sleep(0)
+    assert await gather.write("a") == "A"
+    done = True
+    await asyncio.gather(*insisting)
 
 
 async def test_an_item_that_cannot_be_written_fails_alone() -> None:

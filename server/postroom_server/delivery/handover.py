@@ -29,9 +29,11 @@ log = structlog.get_logger()
 _LARGE = 1 << 20  # what is smaller is not counted
 _LARGE_TOGETHER = 48 << 20
 
-# Letters that are written ahead of their turn with one whose turn it is, until so many octets are there.
+# Letters that are written ahead of their turn with one whose turn it is: until so many octets are there, and
+# while the event loop can wait.
 AHEAD = 31
 AHEAD_OCTETS = 256 << 10
+AHEAD_SECONDS = 0.004
 
 # Who waits for a code or an alarm is better served by the next server than by a patient one.
 URGENT_TIMEOUTS = Timeouts(
@@ -62,8 +64,13 @@ class Handover:
         self.halted = False
 
     def is_at_hand(self, job: Job) -> bool:
-        """Whether `write` can be asked: nothing has to be read from the store first."""
-        return self._letters.is_at_hand(job.leased.email)
+        """Whether `write` can be asked: nothing has to be read from the store first.
+
+        Not where something is wrong with it, which is not to be blamed on the one before it.
+        """
+        with contextlib.suppress(Exception):
+            return self._letters.is_at_hand(job.leased.email)
+        return False
 
     def write(self, job: Job, next_ones: Iterable[Job]) -> Envelope:
         """The job's envelope, at once. Raises what keeps it from being written.
@@ -78,10 +85,11 @@ class Handover:
         return envelope
 
     def _write_ahead(self, jobs: Iterable[Job], octets: int) -> None:
+        end = self._clock.monotonic() + AHEAD_SECONDS
         # Whatever goes wrong with one is told when its turn comes, and not blamed on the one before it.
         with contextlib.suppress(Exception):
             for job in itertools.islice(jobs, AHEAD):
-                if octets <= 0:
+                if octets <= 0 or self._clock.monotonic() >= end:
                     return
                 # Who is leased alone may bring the process down, and is to do so alone.
                 if job.envelope is None and not job.leased.alone and self.is_at_hand(job):

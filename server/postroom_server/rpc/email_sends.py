@@ -32,7 +32,15 @@ from postroom_server.store.known import Memory
 from postroom_server.store.unit import Store
 
 _Context = grpc.aio.ServicerContext[Any, Any]
-_Asked = tuple[Caller, email_service_pb2.SendEmailRequest]
+
+
+@dataclasses.dataclass(slots=True)
+class _Asked:
+    """A call of SendEmail. `checked` once: it may have to wait for a template and be accepted again."""
+
+    caller: Caller
+    request: email_service_pb2.SendEmailRequest
+    checked: Checked | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,20 +70,21 @@ class EmailSends(email_service_pb2_grpc.EmailServiceServicer):
     async def SendEmail(
         self, request: email_service_pb2.SendEmailRequest, context: _Context
     ) -> email_service_pb2.SendEmailResponse:
-        caller = current_caller()
+        asked = _Asked(current_caller(), request)
         if request.validate_only:
-            _, checked = self._check((caller, request))
+            caller, checked = self._check(asked)
             shown = await self._compiled_first.one(
                 lambda: self._store.read(preview, self._acceptance, self._memory, caller, checked)
             )
             return preview_message(shown)
-        accepted = await self._compiled_first.one(lambda: self._accepting.write((caller, request)))
+        accepted = await self._compiled_first.one(lambda: self._accepting.write(asked))
         return accepted_message(accepted)
 
     def _check(self, asked: _Asked) -> tuple[Caller, Checked]:
         """Refuses what is wrong with the request's fields."""
-        caller, request = asked
-        return caller, self._acceptance.check(caller, draft_of(request))
+        if asked.checked is None:
+            asked.checked = self._acceptance.check(asked.caller, draft_of(asked.request))
+        return asked.caller, asked.checked
 
     async def BatchSendEmails(
         self, request: email_service_pb2.BatchSendEmailsRequest, context: _Context

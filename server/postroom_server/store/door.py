@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextvars
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -32,55 +33,70 @@ class Door(Generic[A, I, T]):
     def __init__(self, prepare: Callable[[A], I], let_in: Callable[[I, asyncio.Future[T]], None]) -> None:
         self._prepare = prepare
         self._let_in = let_in
-        self._before: list[tuple[A, asyncio.Future[T]]] = []
+        self._before: collections.deque[tuple[A, asyncio.Future[T]]] = collections.deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._opening = False
 
     def __len__(self) -> int:
         return len(self._before)
 
     def come(self, asked: A, future: asyncio.Future[T]) -> None:
-        """Waits for `open_all`, but not for long."""
+        """Waits for `open`, but not for long."""
         self._before.append((asked, future))
+        self._set_timer(future.get_loop())
+
+    async def open(self) -> None:
+        """Prepares who is there when it begins, but not for longer than anybody may wait."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + OPENS_AFTER_SECONDS
+        left = len(self._before)
+        self._opening = True
+        try:
+            while left and (passed := self._slice(loop, left)):
+                left -= passed
+                if left and loop.time() >= end:
+                    break
+                if left:
+                    await asyncio.sleep(0)
+        finally:
+            self._opening = False
+            if self._before:
+                self._set_timer(loop)
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is None:
             # In a context of its own: whoever asks there whose call it is gets an error, not another's name.
             nobody = contextvars.Context()
-            loop = future.get_loop()
-            self._timer = loop.call_later(OPENS_AFTER_SECONDS, self._open_by_itself, context=nobody)
+            self._timer = loop.call_later(OPENS_AFTER_SECONDS, self._open_by_itself, loop, context=nobody)
 
-    async def open_all(self) -> None:
-        """Returns when nobody is before the door."""
-        while self._before:
-            self._open()
+    def _open_by_itself(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if not self._opening:
+            self._slice(loop, len(self._before))
             if self._before:
-                await asyncio.sleep(0)
+                self._timer = loop.call_later(0, self._open_by_itself, loop)
 
-    def _open(self) -> None:
-        """Prepares who came: one at least, and for SLICE_SECONDS at most."""
-        loop = self._before[0][1].get_loop()
+    def _slice(self, loop: asyncio.AbstractEventLoop, most: int) -> int:
+        """Prepares so many at most, for SLICE_SECONDS, and tells how many they were."""
         end = loop.time() + SLICE_SECONDS
-        passed = 0
-        for asked, future in self._before:
-            passed += 1
-            self._prepare_one(asked, future)
+        for passed in range(1, min(most, len(self._before)) + 1):
+            self._prepare_one(*self._before.popleft())
             if loop.time() >= end:
-                break
-        del self._before[:passed]
+                return passed
+        return most
 
     def _prepare_one(self, asked: A, future: asyncio.Future[T]) -> None:
-        if future.done():
-            return
         try:
-            self._let_in(self._prepare(asked), future)
+            if not future.done():
+                self._let_in(self._prepare(asked), future)
         except Refusal as refusal:
             # Its traceback would keep what was asked alive, until the garbage is collected.
             resolve(future, None, refusal.with_traceback(None))
         except Exception as error:
             resolve(future, None, error)
-
-    def _open_by_itself(self) -> None:
-        self._timer = None
-        if self._before:
-            loop = self._before[0][1].get_loop()
-            self._open()
-            if self._before:
-                self._timer = loop.call_later(0, self._open_by_itself)
+        except BaseException:
+            future.cancel()
+            raise
+        finally:
+            # The error that is told knows this frame.
+            del asked, future

@@ -32,12 +32,12 @@ BRIEF_ROWS = 400
 class Gathering(Generic[A, I, T]):
     """Runs `unit` for the items of many callers and gives each its own outcome, once that is durable.
 
-    `prepare` makes the item of what a caller asks, or raises why not: at the Door, when a unit begins. A unit
-    returns one outcome for each item, in order; an outcome that is a Refusal is raised to its caller. One
-    unit is under way at a time. Whoever was answered together is likely to come back together, so the next is
-    begun when as many items wait as the one before had, and a turn of the event loop brings nothing new. An
-    item that comes alone does not wait for company. `after` hears of the outcomes as in `Store.write_then`.
-    `size` says how many rows an item is; a unit is ended near `most_rows`.
+    `prepare` makes the item of what a caller asks, or raises why not: at the Door, when a unit begins or a
+    moment later. A unit returns one outcome for each item, in order; an outcome that is a Refusal is raised
+    to its caller. One unit is under way at a time. Whoever was answered together is likely to come back
+    together, so the next is begun when as many items wait as the one before had, and a turn of the event loop
+    brings nothing new. An item that comes alone does not wait for company. `after` hears of the outcomes as
+    in `Store.write_then`. `size` says how many rows an item is; a unit is ended near `most_rows`.
     """
 
     def __init__(
@@ -98,7 +98,8 @@ class Gathering(Generic[A, I, T]):
         try:
             while self._here:
                 await self._gather()
-                await self._door.open_all()
+                await self._door.open()
+                self._together = len(self._waiting)
                 rows, items = self._take()
                 if items:
                     await self._write_together(items, rows)
@@ -120,7 +121,6 @@ class Gathering(Generic[A, I, T]):
         while self._here > seen and loop.time() < end:
             seen = self._here
             await asyncio.sleep(0)
-        self._together = self._here
 
     def _take(self) -> tuple[int, list[tuple[I, asyncio.Future[T]]]]:
         """The next unit's items, and how many rows they are."""
@@ -144,7 +144,7 @@ class Gathering(Generic[A, I, T]):
         except Exception as error:
             if len(items) == 1 or isinstance(error, Refusal):
                 for _, future in items:
-                    resolve(future, None, error)
+                    resolve(future, None, _let_go(error))
                 return
             # One bad item must not fail the others: nothing of them is stored, so each is tried alone.
             log.warning("written_one_by_one", items=len(items), error=type(error).__name__)
@@ -153,6 +153,11 @@ class Gathering(Generic[A, I, T]):
             return
         for (_, future), outcome in zip(items, outcomes, strict=True):
             if isinstance(outcome, Refusal):
-                resolve(future, None, outcome)
+                resolve(future, None, _let_go(outcome))
             else:
                 resolve(future, outcome, None)
+
+
+def _let_go(error: Exception) -> Exception:
+    """A refusal without its traceback, whose frames hold all that was asked together with it."""
+    return error.with_traceback(None) if isinstance(error, Refusal) else error

@@ -70,7 +70,8 @@ def resolve(future: asyncio.Future[T], result: T | None, error: BaseException | 
         return
     if isinstance(error, StopIteration):
         # A future takes none: its waiter would wait for ever.
-        error = RuntimeError("StopIteration")
+        stopped, error = error, RuntimeError("StopIteration")
+        error.__cause__ = stopped
     if error is not None:
         future.set_exception(error)
     else:
