@@ -31,7 +31,7 @@ BATCH_TITLE = "Accepting in batches"
 
 def unary(run: Run) -> Chapter:
     """SendEmail at 64 calls in flight."""
-    calls = run.either(3000, 600)
+    calls = run.either(4000, 600)
     with child("echo") as echo, postroom() as server, postroom("warning") as quiet:
         for each in (server, quiet):
             each.relay_to(run.counting.port, 20)
@@ -70,7 +70,8 @@ def unary(run: Run) -> Chapter:
                 _TEST: calling(server.pid, **(ours | {"token": server.test_token})),
                 _REAL: delivered,
             },
-            run.either(7, 2),
+            # The echo alone differs from round to round by half, as its threads come to share a core or not.
+            run.either(15, 2),
         )  # fmt: skip
     chapter = Chapter(
         UNARY_TITLE,
