@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +106,6 @@ def test_what_stands_at_a_value_is_asked_at_the_scrape(
 
 
 # What the engine does with it.
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.transmission.close(0)
 
 
 async def test_a_server_that_lets_nobody_in_opens_its_breaker_and_raises_the_alarm(world: World) -> None:

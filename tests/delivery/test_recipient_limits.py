@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -146,13 +145,6 @@ async def test_they_stay_open_in_the_tables(store: Store) -> None:
 
 
 # Over real conversations.
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.transmission.close(0)
 
 
 class Stingy:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,14 +21,6 @@ from postroom_server.delivery.verdict import Outcome
 from postroom_server.store.models import Lane, RecipientState
 
 QUARTER = SECOND // 4
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    async with asyncio.timeout(10):
-        await world.transmission.close(0)
 
 
 class Slow:

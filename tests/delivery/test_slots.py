@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,14 +14,6 @@ from postroom_server.delivery.line import Job
 from postroom_server.delivery.verdict import Outcome
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    async with asyncio.timeout(10):
-        await world.transmission.close(0)
 
 
 def mails(count: int, *servers: ServerFacts, lane: Lane = Lane.NORMAL, first: int = 100) -> list[Job]:

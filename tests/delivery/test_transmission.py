@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,14 +19,6 @@ from postroom_server.delivery.verdict import Next, Outcome
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import RecipientState
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    async with asyncio.timeout(10):
-        await world.transmission.close(0)
 
 
 @pytest.fixture

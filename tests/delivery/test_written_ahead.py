@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -47,14 +46,6 @@ def desk() -> Desk:
 @pytest.fixture
 def hands(desk: Desk) -> Handover:
     return Handover(None, desk, None, desk.clock, owner=1, is_believed=lambda: True)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    async with asyncio.timeout(10):
-        await world.transmission.close(0)
 
 
 def jobs(count: int, **changes: Any) -> list[Job]:

@@ -52,12 +52,11 @@ class Door(Generic[A, I, T]):
         left = len(self._before)
         self._opening = True
         try:
-            while left and (passed := self._slice(loop, left)):
-                left -= passed
-                if left and loop.time() >= end:
+            while left:
+                left -= self._slice(loop, left)
+                if not left or loop.time() >= end:
                     break
-                if left:
-                    await asyncio.sleep(0)
+                await asyncio.sleep(0)
         finally:
             self._opening = False
             if self._before:
@@ -77,9 +76,9 @@ class Door(Generic[A, I, T]):
                 self._timer = loop.call_later(0, self._open_by_itself, loop)
 
     def _slice(self, loop: asyncio.AbstractEventLoop, most: int) -> int:
-        """Prepares so many at most, for SLICE_SECONDS, and tells how many they were."""
+        """Prepares so many of those who are there, for SLICE_SECONDS at most; tells how many they were."""
         end = loop.time() + SLICE_SECONDS
-        for passed in range(1, min(most, len(self._before)) + 1):
+        for passed in range(1, most + 1):
             self._prepare_one(*self._before.popleft())
             if loop.time() >= end:
                 return passed
