@@ -22,7 +22,6 @@ from bench.children import Child, child
 from bench.figures import Chapter, Figure
 from bench.served import postroom
 
-from postroom_server.cli.memory import settle_memory
 from postroom_server.clock import HOUR, Clock
 from postroom_server.delivery.attempts import Settlement, count
 from postroom_server.delivery.lease import Turns, lease
@@ -30,6 +29,7 @@ from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.settle import settle_once
 from postroom_server.delivery.settler import AT_ONCE
 from postroom_server.delivery.verdict import judge
+from postroom_server.memory import settle_memory
 from postroom_server.smtp import Level, Phase, Reply, Transaction
 from postroom_server.store.ids import IdMint
 from postroom_server.store.models import Lane

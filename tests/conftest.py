@@ -1,8 +1,9 @@
 """The matrix: which database and which transport a test runs on, and what of it runs every time.
 
-SQLite over LocalChannel always runs in full. A test that also takes PostgreSQL or a socket runs there in a
-third of its cases, chosen by hash, so that each run has the same third on every machine; `--all` runs
-everything, `@pytest.mark.every_database` exempts a test from the choice, and so does naming a case in full.
+SQLite over LocalChannel, sending by itself, always runs in full. A test that also takes PostgreSQL, a socket
+or a sender runs there in a third of its cases, chosen by hash, so that each run has the same third on every
+machine; `--all` runs everything, `@pytest.mark.every_database` exempts a test from the choice, and so does
+naming a case in full.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from postroom_server.store.unit import Store
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 DATA_KEY = "5a" * 32
-ALWAYS = {"database": "sqlite", "transport": "local"}
+ALWAYS = {"database": "sqlite", "transport": "local", "sender": "own"}
 SHARE = 3
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -38,6 +37,7 @@ from postroom_server.mail.tenants import TenantForm, Tenants
 from postroom_server.settings import Settings
 from postroom_server.store.ids import IdMint
 from postroom_server.store.sealing import DataKey, Sealer
+from waiting import until
 
 ACME, OTHER = 7, 8
 TENANTS = {ACME: "acme", OTHER: "other"}
@@ -178,9 +178,7 @@ class Served:
         return list(self.catcher.mails)
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not true():  # noqa: ASYNC110 - what it waits for belongs to others
-                await asyncio.sleep(0.005)
+        await until(true)
 
 
 async def answer_of(

@@ -68,3 +68,13 @@ def test_the_environment_arms_them_at_the_start_and_at_no_other_time() -> None:
         capture_output=True,
     )
     assert late.stdout == b"alive\n"
+
+
+def test_a_signal_takes_another_process_along() -> None:
+    told = (
+        "import os, signal, sys; from postroom_server.failpoints import Failpoints, bring_along;"
+        "bring_along(int(sys.argv[1])); Failpoints('after_rcpt=kill').reach('after_rcpt')"
+    )
+    with subprocess.Popen(["sleep", "60"]) as other:
+        ended = subprocess.run([sys.executable, "-c", told, str(other.pid)], check=False)
+        assert (ended.returncode, other.wait(10)) == (-signal.SIGKILL, -signal.SIGKILL)

@@ -58,12 +58,22 @@ class Failpoints:
             return
         if action == _FAIL:
             raise FailpointError(name)
-        os.kill(os.getpid(), _SIGNALS[action])
+        for pid in (*_along, os.getpid()):
+            os.kill(pid, _SIGNALS[action])
 
     def reach_soon(self, name: str) -> None:
         """In the next turn of the event loop, when what was written in this one has left."""
         if name in self._armed:
             asyncio.get_running_loop().call_soon(self.reach, name)
+
+
+# Other processes that what happens here happens to, before this one.
+_along: list[int] = []
+
+
+def bring_along(pid: int) -> None:
+    """Has every signal sent to another process, too: to the server that this one is a part of."""
+    _along.append(pid)
 
 
 def _nothing(name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 
 from postroom_server.clock import Clock
 from postroom_server.delivery.endpoints import Endpoints, SmtpSettings
@@ -21,6 +22,7 @@ from postroom_server.mail.audience_expansion import AudienceExpansion
 from postroom_server.mail.limits import Limits
 from postroom_server.message.unsubscribe import UnsubscribeBase
 from postroom_server.rpc.endpoint import ConfigurationError
+from postroom_server.sender.ways import Use
 from postroom_server.settings import Settings
 from postroom_server.store.codes import CodeMaker
 from postroom_server.store.ids import IdMint
@@ -107,7 +109,10 @@ class Outbound:
         watching = asyncio.create_task(queue.run(), name="queue")
         self._ending.push_async_callback(asyncio.wait, [watching])
         self._ending.callback(watching.cancel)
-        self._metrics.watch(lambda: self.engine.in_hand, self.engine.breakers, lambda: queue.waiting)
+        engine = self.engine
+        self._metrics.watch(
+            lambda: engine.in_hand, engine.breakers, lambda: queue.waiting, lambda: engine.has_sender
+        )
 
     async def stop(self) -> None:
         """Ends what was begun, the engine last: it waits for what has its dot, and writes all outcomes."""
@@ -130,11 +135,12 @@ class Outbound:
             settings=EngineSettings(
                 capacity=8 * settings.delivery_slots,
                 server_slots=settings.server_connections,
+                sender=Use(settings.sender_process),
                 poll_seconds=settings.poll_ms / 1000,
             ),
             due_now=self._due_now,
             still_ours=presence.check_ours if presence else lambda: None,
-            is_believed=presence.is_alive if presence else lambda: True,
+            believed_until=presence.believed_until if presence else lambda: math.inf,
             metrics=self._metrics,
         )
 

@@ -178,6 +178,11 @@ class Settings(BaseSettings):
     server_connections: Positive = Field(
         16, description="Connections to a mail server that sets no `max_connections`, from each process."
     )
+    sender_process: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether a process beside this one writes letters and talks to mail servers, so that two "
+        "processors work: `auto`, while much mail waits, and where there are two.",
+    )
     poll_ms: Annotated[int, Field(ge=10)] = Field(
         250, description="How often the database is asked for due mail, in milliseconds."
     )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from delivery.values import middle, server
@@ -20,8 +21,14 @@ from postroom_server.delivery.metrics import DeliveryMetrics
 from postroom_server.delivery.transmission import Transmission
 from postroom_server.delivery.verdict import Outcome
 from postroom_server.refusals import Reason, Refusal
+from postroom_server.sender.remote import Sender
+from postroom_server.sender.ways import Use, Ways
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.known import Memory
+from waiting import until
+
+# For tests that look inside, or do not wait, as a sender's answer takes a moment: it has tests of its own.
+BY_ITSELF = pytest.mark.parametrize("sender", ["own"])
 
 
 class Marks:
@@ -36,19 +43,26 @@ class Marks:
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, use: Use = Use.NEVER) -> None:
         self.clock = ManualClock()
         self.registry = CollectorRegistry()
         self.marks = Marks()
         self.reported: list[Settlement] = []
+        self.ways = Ways(use)
         self.transmission = Transmission(
             self.marks,  # type: ignore[arg-type]
             Letters(self.marks, Memory(), None),  # type: ignore[arg-type]
             Endpoints(None, SmtpSettings()),  # type: ignore[arg-type]
-            self.clock, owner=1, server_slots=4, report=self._heard, uniform=middle,
+            self.clock, owner=1, server_slots=4, ways=self.ways, report=self._heard, uniform=middle,
             metrics=DeliveryMetrics(self.registry),
         )  # fmt: skip
         self._news = asyncio.Event()
+
+    async def until_sender(self) -> Sender:
+        """Waits until a sender takes mail."""
+        await until(lambda: self.ways.sender is not None, lambda: self.transmission.look(0))
+        assert self.ways.sender
+        return self.ways.sender
 
     def _heard(self, settlement: Settlement) -> None:
         self.reported.append(settlement)

@@ -98,8 +98,9 @@ def test_what_stands_at_a_value_is_asked_at_the_scrape(
     registry: CollectorRegistry, metrics: DeliveryMetrics
 ) -> None:
     states = [(server(), BreakerState.OPEN), (server(2), BreakerState.HALF_OPEN)]
-    metrics.watch(lambda: 5, lambda: states, lambda: {Lane.URGENT: Waiting(7, 1.5)})
+    metrics.watch(lambda: 5, lambda: states, lambda: {Lane.URGENT: Waiting(7, 1.5)}, lambda: True)
     assert values(registry, "postroom_deliveries_in_hand") == {"": 5}
+    assert values(registry, "postroom_sending_processes") == {"": 1}
     assert values(registry, "postroom_breaker_state") == {"server-1": 2, "server-2": 1}
     assert values(registry, "postroom_queue_deliveries") == {"urgent": 7}
     assert values(registry, "postroom_queue_oldest_seconds") == {"urgent": 1.5}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from delivery.carrying import World, at
+from delivery.carrying import BY_ITSELF, World, at
 from delivery.ledgers import delivery, put_and_take, recipient_states
 from delivery.values import ended, job, leased, middle, replies, reply
 from fakes import NOON, ManualClock
@@ -183,6 +183,7 @@ async def test_a_rider_that_is_too_many_too_is_told_so_and_the_slot_goes_on(worl
     assert [[id_ for id_, _ in one.verdict.open] for one in world.reported] == [[3], [3], []]
 
 
+@BY_ITSELF
 async def test_what_was_written_ahead_to_everybody_is_not_sent_to_a_part(world: World) -> None:
     async with SmtpPeer(Script({"RCPT": Stingy(2)})) as peer:
         jobs = [job(at(peer, max_connections=1), id=100 + n) for n in range(4)]

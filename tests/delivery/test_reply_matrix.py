@@ -27,6 +27,7 @@ from peers.smtp_peer import OFFERS, Move, Script, SmtpPeer, hang_up, in_words, s
 from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.held_back import hard_refusals
 from postroom_server.delivery.line import Job
+from postroom_server.sender.loan import OwnLoan
 from postroom_server.smtp import AuthMechanism, Endpoint, Level, Timeouts, TlsMode, connection
 from postroom_server.smtp.wire import Wire
 from postroom_server.store.facts import ServerFacts
@@ -199,9 +200,11 @@ class Table(World):
     def wire(self) -> Wire:
         """The line of the mail under way."""
         (slot,) = self.transmission._slots
-        assert slot.loan._connection
-        assert slot.loan._connection._line
-        return slot.loan._connection._line.wire
+        assert isinstance(slot.loan, OwnLoan)
+        connection = slot.loan._loan._connection
+        assert connection
+        assert connection._line
+        return connection._line.wire
 
     async def verdict(self, number: int) -> Settlement:
         """What the first server has made of a mail."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from delivery.carrying import World, at
+from delivery.carrying import BY_ITSELF, World, at
 from delivery.values import email, job
 from fakes import NOON
 from peers.smtp_peer import Script, Session, SmtpPeer, hang_up, in_words
@@ -73,6 +73,7 @@ async def test_a_queue_goes_over_one_connection_each_mail_behind_the_dot_of_the_
     assert len([piece for piece in behind if piece]) == 4
 
 
+@BY_ITSELF
 async def test_a_rider_takes_a_free_slot_when_the_dot_before_it_stays_unanswered(world: World) -> None:
     go, go_too, slow = Slow("354 go"), Slow("354 go"), Slow()
     # Of three slots two are for mail that is not urgent: both are busy when the third mail comes.
@@ -88,10 +89,10 @@ async def test_a_rider_takes_a_free_slot_when_the_dot_before_it_stays_unanswered
         go_too.go_on.set()
         assert await world.outcomes(1) == [Outcome.DELIVERED]
         world.clock.advance(QUARTER - 1)
-        world.transmission.put_off_the_impatient()
+        world.transmission.look(0)
         assert [len(session.commands) for session in peer.sessions] == [4, 4]
         world.clock.advance(1)
-        world.transmission.put_off_the_impatient()
+        world.transmission.look(0)
         assert await world.outcomes(2) == [Outcome.DELIVERED] * 2
         slow.go_on.set()
         await world.outcomes(3)
@@ -106,22 +107,23 @@ async def test_a_rider_keeps_its_place_for_a_moment_and_while_no_slot_is_free(wo
         world.begin(*jobs(peer, 2))
         await until_riding(peer)
         world.clock.advance(5 * SECOND)
-        world.transmission.put_off_the_impatient()
+        world.transmission.look(0)
         slow.go_on.set()
         assert await world.outcomes(2) == [Outcome.DELIVERED] * 2
     assert ids(peer) == [[0, 1]]
 
 
+@BY_ITSELF
 async def test_riders_of_a_silent_server_are_put_off_like_others_that_wait(world: World) -> None:
     slow = Slow()
     async with SmtpPeer(Script({"DOT": [slow, "250 taken"]})) as peer:
         world.begin(*jobs(peer, 3))
         await until_riding(peer)
         world.clock.advance(9 * SECOND)
-        world.transmission.put_off_the_impatient()
+        world.transmission.look(0)
         assert world.reported == []
         world.clock.advance(SECOND)
-        world.transmission.put_off_the_impatient()
+        world.transmission.look(0)
         assert outcomes(world) == {101: Outcome.ABANDONED, 102: Outcome.ABANDONED}
         slow.go_on.set()
         assert (await world.outcomes(3))[2] is Outcome.DELIVERED
@@ -129,6 +131,7 @@ async def test_riders_of_a_silent_server_are_put_off_like_others_that_wait(world
     assert ids(peer) == [[0]]
 
 
+@BY_ITSELF
 async def test_a_cancel_takes_a_rider_off_at_once_and_the_others_go_on(world: World) -> None:
     slow = Slow()
     async with SmtpPeer(Script({"DOT": [slow, "250 taken"]})) as peer:
@@ -156,6 +159,7 @@ async def test_a_cancelled_mail_s_own_cancel_comes_too_late_behind_its_dot(world
     assert outcomes(world) == {100: Outcome.DELIVERED, 101: Outcome.DELIVERED}
 
 
+@BY_ITSELF
 async def test_a_halt_gives_the_rider_back_and_lets_the_dot_have_its_answer(world: World) -> None:
     slow = Slow()
     async with SmtpPeer(Script({"DOT": [slow, "250 taken"]})) as peer:
@@ -201,6 +205,7 @@ async def test_a_line_lost_behind_the_dot_is_one_ambiguous_mail_and_one_that_goe
     assert all(one.earlier == () for one in world.reported)
 
 
+@BY_ITSELF
 async def test_a_breaker_that_opens_takes_the_rider_s_server_from_it(world: World) -> None:
     async with SmtpPeer(Script({"DOT": hang_up})) as peer, SmtpPeer() as second:
         facts, backup = at(peer, max_connections=1), at(second, 2, priority=2)
@@ -213,6 +218,7 @@ async def test_a_breaker_that_opens_takes_the_rider_s_server_from_it(world: Worl
     assert ids(second) == [[5]]
 
 
+@BY_ITSELF
 async def test_a_letter_that_cannot_be_written_does_not_harm_the_one_before_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,6 +334,7 @@ async def test_a_rider_that_must_not_repeat_is_marked_in_its_own_turn(world: Wor
     assert ids(peer) == [[0, 7] if granted else [0]]
 
 
+@BY_ITSELF
 async def test_a_rider_whose_time_is_over_is_not_sent(world: World) -> None:
     slow = Slow()
     async with SmtpPeer(Script({"DOT": [slow, "250 taken"]})) as peer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 
 from delivery.values import DELIVERED, leased, middle
 from fakes import NOON, ManualClock
+from postroom_server.delivery import settler
 from postroom_server.delivery.attempts import Settlement
-from postroom_server.delivery.rescue import Rescued, rescue_one
+from postroom_server.delivery.rescue import Rescued
 from postroom_server.delivery.settler import Settler
-from postroom_server.delivery.verdict import judge
+from postroom_server.delivery.verdict import judge, judge_crashed
 from postroom_server.refusals import Reason, Refusal
 from postroom_server.store.ids import IdMint
 
@@ -37,10 +39,10 @@ class Table:
     async def write(self, unit: Callable[..., Any], owner: int, batch: Any, *rest: Any) -> Any:
         self.tries += 1
         await asyncio.sleep(0)
-        if unit is rescue_one:
+        if unit is settler._rescue_unit:
             if self.away:
                 raise Refusal(Reason.STORE_UNAVAILABLE, "away")
-            self.given_back.append(batch)
+            self.given_back.append(batch.leased.id)
             return Rescued(ready=1)
         ids = [one.leased.id for one in batch]
         self.attempt_ids.append(rest[0])
@@ -56,11 +58,13 @@ class World:
     def __init__(self) -> None:
         self.table = Table()
         self.settled: list[int] = []
+        self.rescued: list[Rescued] = []
         self.news = asyncio.Event()
         clock = ManualClock()
         self.settler = Settler(
             self.table, IdMint(clock), clock,  # type: ignore[arg-type]
-            owner=1, on_settled=self._heard, gather_seconds=0.001, retry_seconds=0.001,
+            owner=1, on_settled=self._heard, on_rescued=self.rescued.append,
+            gather_seconds=0.001, retry_seconds=0.001,
         )  # fmt: skip
 
     def _heard(self, batch: Sequence[Settlement]) -> None:
@@ -116,6 +120,15 @@ async def test_one_bad_row_holds_nobody_up(world: World) -> None:
     assert (world.table.written, world.table.given_back) == ([[1], [3]], [2])
     world.settler.report(settlement(4))
     await world.until(lambda: 4 in world.settled)
+
+
+async def test_what_a_crash_has_left_is_rescued_and_the_others_are_settled(world: World) -> None:
+    crashed = dataclasses.replace(settlement(2), verdict=judge_crashed(leased(), NOON))
+    for one in (settlement(1), crashed, settlement(3)):
+        world.settler.report(one)
+    await world.until(lambda: {1, 2, 3} <= set(world.settled))
+    assert (world.table.written, world.table.given_back) == ([[1, 3]], [2])
+    assert world.rescued == [Rescued(ready=1)]
 
 
 async def test_what_cannot_be_settled_waits_for_the_database_to_be_given_back(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from delivery.carrying import World, at
+from delivery.carrying import BY_ITSELF, World, at
 from delivery.values import job, server
 from fakes import NOON
 from peers.smtp_peer import DEFAULTS, Script, Session, SmtpPeer, silence
@@ -134,15 +134,16 @@ async def test_mail_returns_to_the_first_server_once_it_is_back(world: World, no
         assert {one.server_id for one in world.reported} == {2}
 
 
+@BY_ITSELF
 async def test_what_waits_at_a_silent_server_is_let_go_for_others(world: World) -> None:
     async with SmtpPeer(Script(answers={"BANNER": silence})) as mute, SmtpPeer() as well:
         stuck = [job(at(mute, max_connections=2)) for _ in range(5)]
         world.begin(*stuck)
         await mute.until(lambda: len(mute.sessions) == 1)
-        world.transmission.put_off_the_impatient()
+        world.transmission.look(0)
         assert world.reported == []
         world.clock.advance(10 * SECOND)
-        world.transmission.put_off_the_impatient()
+        world.transmission.look(0)
         assert await world.outcomes(4) == [Outcome.ABANDONED] * 4
         assert {one.verdict.run_at for one in world.reported} == {NOON + 25 * SECOND}
         world.begin(job(at(well, 2)))
@@ -265,6 +266,7 @@ async def test_a_mail_that_must_not_repeat_leaves_only_with_its_dot_marked(
     assert len(peer.messages) == 1
 
 
+@BY_ITSELF
 async def test_our_own_mistake_is_not_the_recipient_s(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: Any) -> Any:
         raise ZeroDivisionError
@@ -277,6 +279,7 @@ async def test_our_own_mistake_is_not_the_recipient_s(world: World, monkeypatch:
     assert (one.verdict.counts_as_crash, one.verdict.settled) == (True, ())
 
 
+@BY_ITSELF
 async def test_a_database_that_is_away_is_no_mistake_in_the_mail(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

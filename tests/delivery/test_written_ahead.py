@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from delivery.carrying import World, at
+from delivery.carrying import BY_ITSELF, World, at
 from delivery.values import MAILING, email, job
 from fakes import ManualClock
 from peers.smtp_peer import Script, Session, SmtpPeer
@@ -128,6 +128,7 @@ def test_what_goes_wrong_with_a_letter_is_not_blamed_on_the_one_before_it(
     assert written_ahead(all_) == ahead
 
 
+@BY_ITSELF
 async def test_a_queue_is_written_in_one_go_behind_its_first_dot(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

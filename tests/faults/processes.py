@@ -23,6 +23,7 @@ from postroom_server.failpoints import VARIABLE
 
 POSTROOM = Path(sys.executable).with_name("postroom")
 # A process that beats three times a second is taken for dead after two seconds and a half.
+BESIDE = {"POSTROOM_SENDER_PROCESS": "always"}
 QUICK = {"POSTROOM_BEAT_SECONDS": "0.3", "POSTROOM_DEAD_AFTER_SECONDS": "2.5"}
 
 
@@ -69,6 +70,15 @@ class Process:
     def pid(self) -> int:
         assert self._running is not None
         return self._running.pid
+
+    @property
+    def sender_pids(self) -> list[int]:
+        """Of the senders beside it that live."""
+        try:
+            tasks = list(Path(f"/proc/{self.pid}/task").iterdir())
+            return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        except OSError:
+            return []  # it is gone, or one of its threads is
 
     @property
     def is_running(self) -> bool:
@@ -124,6 +134,11 @@ class Process:
     def signal(self, number: int) -> None:
         assert self._running is not None
         self._running.send_signal(number)
+        if number == signal.SIGCONT:
+            # A failpoint in a sender stops both.
+            for pid in self.sender_pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     async def close(self) -> None:
         if self._running is not None:

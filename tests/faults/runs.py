@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from faults.outcome import Outcome
+from faults.processes import BESIDE
 from faults.scenarios import clocks, crowds, database, expansion, kills, power, restarts, servers
 from peers.postgresql import PostgresqlServer
 
@@ -38,6 +39,13 @@ def _runs_on(store: str) -> list[Run]:
     return [
         Run("kills", store, lambda on, n: kills.at_random(*_at(on), kills=n(200), count=1)),
         Run("failpoints", store, lambda on, n: kills.at_failpoints(*_at(on), rounds=n(3))),
+        Run("kills-beside", store, lambda on, n: kills.at_random(*_at(on), kills=n(60), count=1, **BESIDE)),
+        Run("failpoints-beside", store, lambda on, n: kills.at_failpoints(*_at(on), rounds=n(2), **BESIDE)),
+        Run("senders", store, lambda on, n: kills.of_senders(*_at(on), kills=n(60))),
+        Run(
+            "never-twice-beside", store, lambda on, n: kills.never_twice(*_at(on), kills=n(24), **BESIDE)
+        ),
+        Run("poison-beside", store, lambda on, n: kills.poison(*_at(on), others=n(200), **BESIDE)),
         Run("never-twice", store, lambda on, n: kills.never_twice(*_at(on), kills=n(24))),
         Run("expansion", store, _expansion),
         Run("poison", store, lambda on, n: kills.poison(*_at(on), others=n(200))),
@@ -77,6 +85,16 @@ RUNS = (
     *_runs_on(POSTGRESQL),
     Run("kills-of-three", POSTGRESQL, lambda on, n: kills.at_random(*_at(on), kills=n(40), count=3)),
     Run("rolling", POSTGRESQL, lambda on, n: restarts.rolling(on.folder, on.database, rounds=n(20))),
+    Run(
+        "rolling-beside",
+        POSTGRESQL,
+        lambda on, n: restarts.rolling(on.folder, on.database, rounds=n(10), **BESIDE),
+    ),
+    Run(
+        "held-still-beside",
+        POSTGRESQL,
+        lambda on, n: restarts.held_still(*_at(on), stops=n(8), **BESIDE),
+    ),
     Run("held-still", POSTGRESQL, lambda on, n: restarts.held_still(*_at(on), stops=n(8))),
     Run("cut-in-commit", POSTGRESQL, lambda on, n: database.cut_in_commit(*_at(on), cuts=n(100))),
     Run(

@@ -11,7 +11,7 @@ import pytest
 
 from faults.balance import balance
 from faults.ledger import traffic
-from faults.processes import free_address, watched
+from faults.processes import BESIDE, free_address, watched
 from faults.scenarios import kills
 from faults.sink import Act
 
@@ -53,6 +53,20 @@ async def test_kills_at_random_under_traffic_lose_nothing_and_explain_every_copy
     outcome.check()
 
 
+async def test_kills_of_a_server_with_a_sender_beside_it(
+    database: str, tmp_path: Path, chance: random.Random
+) -> None:
+    outcome = await kills.at_random(tmp_path, database, chance, kills=5, count=1, **BESIDE)
+    outcome.check()
+
+
+async def test_kills_of_the_sender_alone_lose_nothing_and_explain_every_copy(
+    database: str, tmp_path: Path, chance: random.Random
+) -> None:
+    outcome = await kills.of_senders(tmp_path, database, chance, kills=3)
+    outcome.check()
+
+
 async def test_kills_at_every_failpoint_under_traffic(
     database: str, tmp_path: Path, chance: random.Random
 ) -> None:
@@ -68,10 +82,11 @@ async def test_what_must_not_be_repeated_leaves_once_or_ends_as_unknown(
     assert outcome.balance.unknown > 0
 
 
+@pytest.mark.parametrize("settings", [{}, BESIDE], ids=["own", "beside"])
 async def test_a_mail_that_kills_every_process_is_held_and_nobody_else_is(
-    database: str, tmp_path: Path, chance: random.Random
+    database: str, tmp_path: Path, chance: random.Random, settings: dict[str, str]
 ) -> None:
-    outcome = await kills.poison(tmp_path, database, chance, others=20)
+    outcome = await kills.poison(tmp_path, database, chance, others=20, **settings)
     outcome.check()
 
 

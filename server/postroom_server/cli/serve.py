@@ -9,8 +9,8 @@ import structlog
 import uvloop
 
 from postroom_server.cli.logs import configure
-from postroom_server.cli.memory import settle_memory
 from postroom_server.cli.setting_flags import all_flags
+from postroom_server.memory import settle_memory
 from postroom_server.setting_sources import Loaded
 from postroom_server.store.models import MailServer
 from postroom_server.store.opening import Address

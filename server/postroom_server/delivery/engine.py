@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 
@@ -26,6 +27,7 @@ from postroom_server.delivery.shares import share
 from postroom_server.delivery.transmission import Transmission
 from postroom_server.failpoints import reach
 from postroom_server.refusals import Reason, Refusal
+from postroom_server.sender.ways import Use, Ways
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.ids import IdMint
 from postroom_server.store.known import Memory
@@ -44,6 +46,7 @@ _UNEASY_LOOKS = 4
 class EngineSettings:
     capacity: int = 512  # deliveries leased at a time
     server_slots: int = 16  # connections to a server that names no number
+    sender: Use = Use.NEVER
     poll_seconds: float = 0.25
     gather_seconds: float = 0.005
     store_pause_seconds: float = 1.0  # after the database did not answer
@@ -53,7 +56,8 @@ class EngineSettings:
 class Engine:
     """Runs in the event loop of its process. `wake` and `cancel` may be called from any thread.
 
-    `is_believed` says whether others surely take this process for alive, and is asked before each dot.
+    `believed_until` says until when, on the monotonic clock, others surely take this process for alive: what
+    has not written its dot by then does not go on.
     """
 
     def __init__(
@@ -69,7 +73,7 @@ class Engine:
         settings: EngineSettings,
         due_now: Callable[[], Millis],
         still_ours: Callable[[], None] = lambda: None,
-        is_believed: Callable[[], bool] = lambda: True,
+        believed_until: Callable[[], float] = lambda: math.inf,
         uniform: Callable[[float, float], float] = random.uniform,
         metrics: DeliveryMetrics | None = None,
     ) -> None:
@@ -83,7 +87,10 @@ class Engine:
         # Called inside a unit that has leased; raises where others have taken this process for dead.
         self._still_ours = still_ours
         self._metrics = metrics or DeliveryMetrics(CollectorRegistry())
-        self._settler = Settler(store, mint, clock, owner=owner, on_settled=self._forget)
+        self._settler = Settler(
+            store, mint, clock, owner=owner, on_settled=self._forget, on_rescued=self._metrics.rescued
+        )
+        self._ways = Ways(settings.sender, believed_until, lost=self._metrics.sender_lost)
         self._transmission = Transmission(
             store,
             letters,
@@ -94,7 +101,8 @@ class Engine:
             report=self._settler.report,
             uniform=uniform,
             metrics=self._metrics,
-            is_believed=is_believed,
+            ways=self._ways,
+            is_believed=lambda: clock.monotonic() < believed_until(),
         )
         self._turns = Turns()
         self._last: Moment | None = None  # at the last lease
@@ -104,12 +112,18 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm()
         self._running: list[asyncio.Task[None]] = []
+        self._looking: asyncio.Task[None] | None = None
         self._stopping = False
 
     @property
     def in_hand(self) -> int:
         """Deliveries leased by this process and not settled yet."""
         return len(self._jobs)
+
+    @property
+    def has_sender(self) -> bool:
+        """Whether a process beside this one sends for it. From any thread."""
+        return self._ways.sender is not None
 
     def breakers(self) -> list[tuple[ServerFacts, BreakerState]]:
         """Of the servers that were asked so far. From any thread."""
@@ -125,6 +139,7 @@ class Engine:
             asyncio.create_task(self._lease_until_stopped(), name="engine-lease"),
             asyncio.create_task(self._settler.run(), name="engine-settle"),
         ]
+        self._looking = asyncio.create_task(self._look_after_mail(), name="engine-look")
 
     def wake(self) -> None:
         """Says that something may be due. Cheap; safe from any thread."""
@@ -157,13 +172,14 @@ class Engine:
             return
         await self._running[0]
         await self._transmission.close(grace_seconds)
+        if self._looking is not None:
+            self._looking.cancel()
         self._settler.close()
         await self._running[1]
 
     async def _lease_until_stopped(self) -> None:
         while not self._stopping:
             self._alarm.silence()
-            self._transmission.put_off_the_impatient()
             try:
                 await self._look_astray()
                 if await self._lease():
@@ -176,6 +192,15 @@ class Engine:
                     log.warning("lease_waits", reason=error.reason.value)
                 await asyncio.sleep(self._settings.store_pause_seconds)
             await self._rest()
+
+    async def _look_after_mail(self) -> None:
+        """However long the database takes meanwhile."""
+        while True:
+            try:
+                self._transmission.look(len(self._jobs))
+            except Exception:
+                log.exception("look_failed")
+            await asyncio.sleep(self._settings.poll_seconds)
 
     async def _rest(self) -> None:
         if await self._alarm.rest(self._settings.poll_seconds) and not self._stopping:

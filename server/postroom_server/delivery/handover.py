@@ -18,7 +18,9 @@ from postroom_server.delivery.line import Job
 from postroom_server.delivery.marks import mark_dot
 from postroom_server.failpoints import reach
 from postroom_server.refusals import Refusal
-from postroom_server.smtp import Envelope, Following, Loan, Timeouts, Transaction
+from postroom_server.sender.draft import Draft
+from postroom_server.sender.loan import Next, NotBegun, Parcel, SlotLoan, Unwritten
+from postroom_server.smtp import Envelope, Timeouts, Transaction
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane
 from postroom_server.store.unit import Store
@@ -72,6 +74,12 @@ class Handover:
             return self._letters.is_at_hand(job.leased.email)
         return False
 
+    def next_parcel(self, job: Job, next_ones: Iterable[Job], loan: SlotLoan) -> Parcel:
+        """The parcel of a job that is at hand, at once. Raises what keeps its letter from being written."""
+        if loan.is_remote and self._letters.can_be_drafted(job.leased):
+            return self._parcel(job, self._letters.draft(job.leased))
+        return self._parcel(job, self.write(job, () if loan.is_remote else next_ones))
+
     def write(self, job: Job, next_ones: Iterable[Job]) -> Envelope:
         """The job's envelope, at once. Raises what keeps it from being written.
 
@@ -101,41 +109,73 @@ class Handover:
         job: Job,
         leased: Leased,
         server: ServerFacts,
-        loan: Loan,
-        following: Following,
-        envelope: Envelope | None,
+        loan: SlotLoan,
+        following: Next,
+        parcel: Parcel | None,
     ) -> Transaction:
-        """One transaction, of `leased`: all of the job's or a part. `envelope`, if it was written before."""
+        """One transaction, of `leased`: all of the job's or a part. `parcel`, if it was made before.
+
+        Raises what `SlotLoan.send` raises, but Unwritten.
+        """
         if leased.email.file_octets < _LARGE:
-            return await self._transact(job, leased, server, loan, following, envelope)
+            return await self._transact(job, leased, server, loan, following, parcel)
         async with self._large.hold(leased.email.file_octets):
-            return await self._transact(job, leased, server, loan, following, envelope)
+            return await self._transact(job, leased, server, loan, following, parcel)
 
     async def _transact(
         self,
         job: Job,
         leased: Leased,
         server: ServerFacts,
-        loan: Loan,
-        following: Following,
-        envelope: Envelope | None,
+        loan: SlotLoan,
+        following: Next,
+        parcel: Parcel | None,
     ) -> Transaction:
-        if envelope is None and leased is job.leased:
-            envelope = job.envelope
+        if parcel is None:
+            parcel = self._parcel(job, await self._content(job, leased, loan))
         job.envelope = None
-        if envelope is None:
-            envelope = await self._letters.envelope(leased)
         job.written_at = self._clock.monotonic()
-        transaction = await loan.send(
-            self._endpoints.of(server),
-            envelope,
+        try:
+            transaction = await self._give(job, server, loan, following, parcel)
+        except Unwritten:
+            # What is wrong with it is told by writing it here.
+            parcel = self._parcel(job, await self._letters.envelope(leased))
+            transaction = await self._give(job, server, loan, following, parcel)
+        return self._letters.without_code(leased, transaction)
+
+    async def _give(
+        self, job: Job, server: ServerFacts, loan: SlotLoan, following: Next, parcel: Parcel
+    ) -> Transaction:
+        if loan.has_taken(parcel):
+            # Under way, perhaps: nothing that could fail may keep its outcome from being heard.
+            return await loan.send(None, parcel, following)
+        endpoint = self._endpoints.of(server)
+        if loan.is_remote:
+            await loan.ready()
+            if job.cancelled or self.halted:
+                # The sender hears of what happens to those it has, and asks about no others.
+                raise NotBegun
+        return await loan.send(endpoint, parcel, following)
+
+    async def _content(self, job: Job, leased: Leased, loan: SlotLoan) -> Envelope | Draft:
+        if job.envelope is not None and leased is job.leased:
+            return job.envelope
+        if loan.is_remote and self._letters.can_be_drafted(leased):
+            return self._letters.draft(leased)
+        return await self._letters.envelope(leased)
+
+    def _parcel(self, job: Job, content: Envelope | Draft) -> Parcel:
+        leased = job.leased
+        return Parcel(
+            content,
             functools.partial(self._before_dot, job),
+            asks=leased.at_most_once,
             timeouts=URGENT_TIMEOUTS if leased.lane is Lane.URGENT else None,
             # Between a dot's mark and the dot there is nothing that could fail; and whoever is leased alone
             # is not to be blamed for another.
-            following=None if leased.at_most_once or leased.alone else following,
+            is_alone=leased.at_most_once or leased.alone,
+            expires_in=(leased.expire_time - self._clock.now()) / 1000,
         )
-        return self._letters.without_code(leased, transaction)
 
     async def _before_dot(self, job: Job) -> bool:
         if not job.leased.at_most_once:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import dataclasses
 import json
-import threading
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from postroom_server.delivery.leased import Leased, LeasedEmail
 from postroom_server.delivery.unsubscribing import UnsubscribeLinks
 from postroom_server.message import entity
-from postroom_server.message.mailing import Copy, write
+from postroom_server.message.mailing import Copy
+from postroom_server.message.percent_template import PercentTemplate
 from postroom_server.message.template import CompiledTemplate, InvalidValue, MissingVariables
 from postroom_server.message.unsafe import UnsafeContent
+from postroom_server.sender.draft import Draft, Writer
+from postroom_server.sender.kept import Kept
 from postroom_server.smtp import Envelope, Reply, Transaction
 from postroom_server.store.codes import MASK, CodeMaker
 from postroom_server.store.known import Memory
 from postroom_server.store.models import Attachment, Blob, Role
 from postroom_server.store.unit import Store
 from postroom_server.store.versions import CompiledVersion
-
-T = TypeVar("T")
 
 _KEPT_OCTETS = 8 << 20  # of one email's attachments; with more they are encoded for each copy
 _WHY_CHARACTERS = 512  # as many as are kept of a server's reply
@@ -40,17 +39,17 @@ class Letters:
         self._links = links
         self._store = store
         self._memory = memory
-        self._bodies: _Kept[entity.EncodedBody] = _Kept(64)
-        self._files: _Kept[tuple[entity.EncodedAttachment, ...]] = _Kept(4)
+        self._writer = Writer()
+        self._files: Kept[tuple[entity.EncodedAttachment, ...]] = Kept(4)
 
     async def envelope(self, leased: Leased) -> Envelope:
         """Writes the message. Raises whatever keeps it from being written: that is our own failure."""
         email = leased.email
         version, attachments = await self._version(email), await self._attachments(email)
         if not email.has_files and not _is_long(email, _variant(version, email)):
-            return self._written(leased, version, attachments)
+            return self._writer.write(self._draft(leased, version, attachments))
         # Megabytes take a tenth of a second to encode, check and stuff: everybody else's, on the loop.
-        return await asyncio.to_thread(self._written, leased, version, attachments)
+        return await asyncio.to_thread(lambda: self._writer.write(self._draft(leased, version, attachments)))
 
     def is_at_hand(self, email: LeasedEmail) -> bool:
         """Whether its messages can be written at once: all they are made of is in memory, and small."""
@@ -63,22 +62,36 @@ class Letters:
 
     def write(self, leased: Leased) -> Envelope:
         """The same as `envelope`, at once, of an email that is at hand."""
+        return self._writer.write(self.draft(leased))
+
+    def can_be_drafted(self, leased: Leased) -> bool:
+        """Whether the sender can write it: it is at hand, and its template, if any, is a PERCENT one.
+
+        Not who is leased alone: should writing it bring the process down, everybody is to know which.
+        """
         email = leased.email
+        if leased.alone or not self.is_at_hand(email):
+            return False
+        return email.template_version_id is None or isinstance(
+            _variant(self._memory.kept_version(email.template_version_id), email), PercentTemplate
+        )
+
+    def draft(self, leased: Leased) -> Draft:
+        """What `write` would write, of an email that is at hand."""
         version = None
-        if email.template_version_id is not None:
-            version = self._memory.kept_version(email.template_version_id)
+        if leased.email.template_version_id is not None:
+            version = self._memory.kept_version(leased.email.template_version_id)
             if version is None:
                 raise ValueError("the template is not at hand")
-        return self._written(leased, version, ())
+        return self._draft(leased, version, ())
 
-    def _written(
+    def _draft(
         self,
         leased: Leased,
         version: CompiledVersion | None,
         attachments: tuple[entity.EncodedAttachment, ...],
-    ) -> Envelope:
+    ) -> Draft:
         email = leased.email
-        template = _variant(version, email)
         to = leased.addresses(Role.TO)
         copy = Copy(
             leased.message_id,
@@ -90,21 +103,8 @@ class Letters:
             unsubscribe=self._links.offer(leased, version) if self._links and version else None,
             member=json.loads(email.member) if email.member else None,
         )
-        composed = write(
-            email.mailing,
-            copy,
-            template=template,
-            body=self._body(email) if template is None and copy.code is None else None,
-            attachments=attachments,
-        )
-        addresses = tuple(recipient.address for recipient in leased.open_recipients)
-        return Envelope(
-            email.mailing.from_address,
-            addresses,
-            composed.message,
-            smtputf8=composed.smtputf8 or not all(map(str.isascii, addresses)),
-            eight_bit=not composed.message.isascii(),
-        )
+        recipients = tuple([recipient.address for recipient in leased.open_recipients])
+        return Draft(email.id, email.mailing, copy, recipients, _variant(version, email), attachments)
 
     def without_code(self, leased: Leased, transaction: Transaction) -> Transaction:
         """The transaction as it may be stored: some servers quote what they refuse (security.md D4)."""
@@ -139,13 +139,6 @@ class Letters:
             version = await self._store.read(self._memory.version, email.template_version_id)
         return version
 
-    def _body(self, email: LeasedEmail) -> entity.EncodedBody:
-        body = self._bodies.get(email.id)
-        if body is None:
-            body = entity.encode_body(email.mailing.html, email.mailing.own_text())
-            self._bodies.keep(email.id, body)
-        return body
-
     async def _attachments(self, email: LeasedEmail) -> tuple[entity.EncodedAttachment, ...]:
         if not email.has_files:
             return ()
@@ -178,24 +171,6 @@ def _variant(version: CompiledVersion | None, email: LeasedEmail) -> CompiledTem
     if version is None:
         return None
     return version.variants[email.template_language or version.default_language]
-
-
-class _Kept(Generic[T]):
-    """The last few values by email, the oldest dropped first: copies of one email come close together."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: collections.OrderedDict[int, T] = collections.OrderedDict()
-        self._lock = threading.Lock()  # long letters are written beside the loop
-
-    def get(self, email_id: int) -> T | None:
-        return self._values.get(email_id)
-
-    def keep(self, email_id: int, value: T) -> None:
-        with self._lock:
-            self._values[email_id] = value
-            if len(self._values) > self._most:
-                self._values.popitem(last=False)
 
 
 def _read_files(email_id: int) -> list[entity.Attachment]:

@@ -11,7 +11,8 @@ from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import Breaker, BreakerState
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.shares import BULK_SHARE, NOT_URGENT_SHARE
-from postroom_server.smtp import Envelope, Loan
+from postroom_server.sender.loan import Parcel, SlotLoan
+from postroom_server.smtp import Envelope
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane
 
@@ -50,21 +51,22 @@ class Job:
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Rider:
-    """A job whose commands went behind the dot of another: not begun yet, while that dot is unanswered."""
+    """A job that goes behind the dot of another: not begun, as far as we know, while that is unanswered."""
 
     job: Job
-    envelope: Envelope
+    parcel: Parcel
     since: Millis
+    is_recalled: bool = False
 
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Slot:
-    """A slot at work. A job and its rider are of one lane: the slot passes from one to the other."""
+    """A slot at work. A job and its riders are of one lane: the slot passes from one to the other."""
 
     line: Line
-    loan: Loan
+    loan: SlotLoan
     job: Job | None = None  # whom it carries now
-    rider: Rider | None = None
+    riders: collections.deque[Rider] = dataclasses.field(default_factory=collections.deque)
 
 
 class Line:
@@ -76,12 +78,14 @@ class Line:
         self.breaker = Breaker()
         self._waiting: dict[Lane, collections.deque[Job]] = {lane: collections.deque() for lane in Lane}
         self._running: dict[Lane, int] = dict.fromkeys(Lane, 0)
+        self._riding: dict[Lane, int] = dict.fromkeys(Lane, 0)
         self._next_start: Millis = 0  # not before, for a server with a rate
 
     @property
     def load(self) -> float:
         """How much would be on this line for its weight, with one more."""
-        there = sum(self._running.values()) + sum(map(len, self._waiting.values()))
+        begun = sum(self._running.values()) + sum(self._riding.values())
+        there = begun + sum(map(len, self._waiting.values()))
         return (there + 1) / max(1, self.server.weight)
 
     def wants_probe(self, now: Millis) -> bool:
@@ -121,7 +125,18 @@ class Line:
             return None
         if queue[0].leased.alone or not self._has_slot(lane, leaving=1):
             return None
-        return queue.popleft() if fits(queue[0]) else None
+        if not fits(queue[0]):
+            return None
+        self._riding[lane] += 1
+        return queue.popleft()
+
+    def rides_no_more(self, job: Job) -> None:
+        """Says that one of those that `take_behind` gave has begun, or goes another way."""
+        self._riding[job.leased.lane] -= 1
+
+    def is_passed(self, lane: Lane) -> bool:
+        """Whether a job of this lane waits while others ride whose turn should come after it."""
+        return bool(self._waiting[lane]) and any(self._riding[later] for later in Lane if later > lane)
 
     def waiting(self, lane: Lane) -> Iterable[Job]:
         """Who waits in this lane, the next one first."""

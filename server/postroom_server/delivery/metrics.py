@@ -53,6 +53,9 @@ class DeliveryMetrics:
         self._senders = counter(
             "postroom_sender_refusals_total", "Senders refused for good at MAIL.", *_SERVER, "domain"
         )
+        self._sending_ended = counter(
+            "postroom_sending_process_deaths_total", "Times that the process beside this one was lost."
+        )
         self._known_senders: set[tuple[int, str]] = set()
         self._registry = registry
 
@@ -61,9 +64,10 @@ class DeliveryMetrics:
         in_hand: Callable[[], int],
         breakers: Callable[[], Iterable[tuple[ServerFacts, BreakerState]]],
         queue: Callable[[], Mapping[Lane, Waiting]],
+        has_sender: Callable[[], bool],
     ) -> None:
         """Asks these at every scrape, in the scraper's thread."""
-        self._registry.register(_Watched(in_hand, breakers, queue))
+        self._registry.register(_Watched(in_hand, breakers, queue, has_sender))
 
     def leased(self, leased: Iterable[Leased]) -> None:
         for lane, count in collections.Counter(one.lane for one in leased).items():
@@ -86,6 +90,9 @@ class DeliveryMetrics:
         for fate in ("ready", "held", "ended"):
             self._rescues.labels(fate).inc(getattr(rescued, fate))
         self._ambiguous.labels("crash").inc(rescued.ambiguous)
+
+    def sender_lost(self) -> None:
+        self._sending_ended.inc()
 
     def put_off(self, why: str) -> None:
         self._put_off.labels(why).inc()
@@ -112,14 +119,21 @@ class _Watched(Collector):
         in_hand: Callable[[], int],
         breakers: Callable[[], Iterable[tuple[ServerFacts, BreakerState]]],
         queue: Callable[[], Mapping[Lane, Waiting]],
+        has_sender: Callable[[], bool],
     ) -> None:
         self._in_hand = in_hand
         self._breakers = breakers
         self._queue = queue
+        self._has_sender = has_sender
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily(
             "postroom_deliveries_in_hand", "Deliveries that this process has leased.", self._in_hand()
+        )
+        yield GaugeMetricFamily(
+            "postroom_sending_processes",
+            "Processes beside this one that send for it.",
+            int(self._has_sender()),
         )
         states = GaugeMetricFamily("postroom_breaker_state", "0 closed, 1 half open, 2 open.", labels=_SERVER)
         for server, state in self._breakers():

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from postroom_server.clock import Clock
+from postroom_server.clock import Clock, Millis
 from postroom_server.delivery import attempts
 from postroom_server.delivery.attempts import Settlement
-from postroom_server.delivery.rescue import rescue_one
+from postroom_server.delivery.rescue import Rescued, rescue_one
 from postroom_server.delivery.settle import settle_once
+from postroom_server.delivery.verdict import Outcome
 from postroom_server.failpoints import reach
 from postroom_server.refusals import Refusal
 from postroom_server.store.ids import IdMint
@@ -35,6 +36,7 @@ class Settler:
         *,
         owner: int,
         on_settled: Callable[[Sequence[Settlement]], None],
+        on_rescued: Callable[[Rescued], None] = lambda _: None,
         gather_seconds: float = 0.01,
         retry_seconds: float = 1.0,
     ) -> None:
@@ -43,6 +45,7 @@ class Settler:
         self._clock = clock
         self._owner = owner
         self._on_settled = on_settled
+        self._on_rescued = on_rescued
         self._gather_seconds = gather_seconds
         self._retry_seconds = retry_seconds
         self._waiting: list[Settlement] = []
@@ -66,7 +69,11 @@ class Settler:
             self._came.clear()
             while self._waiting:
                 batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-                await self._write(batch)
+                if outcomes := [one for one in batch if one.verdict.outcome is not Outcome.CRASHED]:
+                    await self._write(outcomes)
+                for one in batch:
+                    if one.verdict.outcome is Outcome.CRASHED:
+                        await self._rescue(one)
 
     async def _write(self, batch: list[Settlement]) -> None:
         """Writes until it succeeds: an outcome that is known must not be lost to a pause of the database."""
@@ -89,21 +96,19 @@ class Settler:
                 for one in batch:
                     await self._write([one])
             else:
+                # It is our own mistake, and leased for ever the mail would have no way forward.
                 log.exception("settle_failed", delivery=batch[0].leased.id)
-                await self._abandon(batch[0])
+                await self._rescue(batch[0])
             return
         self._on_settled(batch)
 
-    async def _abandon(self, one: Settlement) -> None:
-        """Ends the lease of what cannot be settled as if this process had died of it: three times, then HELD.
-
-        It is our own mistake, and leased for ever the mail would have no way forward.
-        """
+    async def _rescue(self, one: Settlement) -> None:
+        """Ends a lease as if this process had died of the mail: three times, then HELD."""
         leased = one.leased
 
         async def write() -> None:
-            given = (self._owner, leased.id, leased.lease_token, self._mint, self._clock.now())
-            await self._store.write(rescue_one, *given)
+            now = self._clock.now()
+            self._on_rescued(await self._store.write(_rescue_unit, self._owner, one, self._mint, now))
 
         try:
             await self._insist(write, [one])
@@ -126,3 +131,11 @@ class Settler:
                 log.error("settle_given_up", deliveries=[one.leased.id for one in batch])
                 return
             await asyncio.sleep(self._retry_seconds)
+
+
+def _rescue_unit(owner: int, one: Settlement, mint: IdMint, now: Millis) -> Rescued:
+    """With what was tried with other servers before, within the same attempt."""
+    rescued = rescue_one(owner, one.leased.id, one.leased.lease_token, mint, now)
+    if rescued.total and one.earlier:
+        attempts.note(one.earlier, mint.many(len(one.earlier)), owner)
+    return rescued

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import enum
 import functools
 from collections.abc import Callable
 
@@ -14,28 +13,25 @@ from postroom_server.clock import SECOND, Clock, Millis
 from postroom_server.delivery import retry
 from postroom_server.delivery.attempts import Settlement
 from postroom_server.delivery.breaker import Breaker, BreakerState
+from postroom_server.delivery.endings import Endings, PutOff
 from postroom_server.delivery.endpoints import Endpoints
 from postroom_server.delivery.handover import Handover
 from postroom_server.delivery.leased import Leased
 from postroom_server.delivery.lessons import Lessons
-from postroom_server.delivery.letters import Letters, why_unwritable
+from postroom_server.delivery.letters import Letters
 from postroom_server.delivery.line import PATIENCE, Job, Line, Rider, Slot
 from postroom_server.delivery.lines import Lines
 from postroom_server.delivery.metrics import DeliveryMetrics
 from postroom_server.delivery.verdict import (
-    Outcome,
-    Verdict,
     judge,
-    judge_abandoned,
-    judge_local_error,
+    judge_crashed,
     judge_unread,
-    judge_unwritable,
-    judge_without_server,
 )
-from postroom_server.refusals import Refusal
-from postroom_server.smtp import Envelope, Level, Pool, Transaction
+from postroom_server.sender.loan import NotBegun, Parcel, SenderLost
+from postroom_server.sender.ways import Ways
+from postroom_server.smtp import Level, Transaction
 from postroom_server.store.facts import ServerFacts
-from postroom_server.store.models import Lane, RecipientState
+from postroom_server.store.models import Lane
 from postroom_server.store.unit import Store
 
 log = structlog.get_logger()
@@ -45,15 +41,6 @@ PUT_OFF: Millis = 15 * SECOND
 
 # How long mail waits for the answer to a dot that it rides behind, before a free slot may have it.
 RIDERS_PATIENCE: Millis = SECOND // 4
-
-
-class PutOff(enum.StrEnum):
-    """Why a delivery goes back that was not begun; a label of the metrics."""
-
-    NO_SERVER = "no_server"  # none is enabled that may carry it
-    UNREACHABLE = "unreachable"  # all are out of reach, or have said so within this attempt
-    BUSY = "busy"  # no slot in time
-    STOPPED = "stopped"  # a cancel, a stop, or a fence
 
 
 class Transmission:
@@ -68,6 +55,7 @@ class Transmission:
         *,
         owner: int,
         server_slots: int,
+        ways: Ways,
         report: Callable[[Settlement], None],
         uniform: Callable[[float, float], float],
         metrics: DeliveryMetrics,
@@ -75,10 +63,10 @@ class Transmission:
     ) -> None:
         self._handover = Handover(store, letters, endpoints, clock, owner=owner, is_believed=is_believed)
         self._clock = clock
+        self._endings = Endings(clock, report=report, uniform=uniform, metrics=metrics)
         self._report = report
         self._uniform = uniform
-        self._metrics = metrics
-        self._pool = Pool()
+        self._ways = ways
         self._lines = Lines(server_slots)
         self._lessons = Lessons(metrics)
         self._alarms: dict[int, asyncio.TimerHandle] = {}  # of lines with a rate, by server
@@ -95,7 +83,7 @@ class Transmission:
 
     def begin(self, job: Job) -> None:
         """Sends a job on its way, or ends it at once when no server needs to be asked."""
-        if not self._ends_unasked(job, self._clock.now()):
+        if not self._endings.end_unasked(job, self._clock.now()):
             self._enqueue(job)
 
     def cancel(self, job: Job) -> None:
@@ -104,31 +92,33 @@ class Transmission:
         for slot in self._slots:
             if slot.job is job:
                 slot.loan.abort_before_dot("cancelled")
-            elif slot.rider is not None and slot.rider.job is job:
-                slot.rider = None
-                self._put_off(job, self._clock.now(), PutOff.STOPPED)
+            for rider in [rider for rider in slot.riders if rider.job is job]:
+                self._recall(slot, rider, self._endings.stop, stop=True)
         if self._lines.remove(job):
-            self._put_off(job, self._clock.now(), PutOff.STOPPED)
+            self._endings.stop(job)
 
-    def put_off_the_impatient(self) -> None:
-        """Lets go of jobs that have waited long for a slot: others may find theirs free."""
+    def look(self, in_hand: int) -> None:
+        """To be called a few times a second, with how many jobs are not reported yet.
+
+        Lets go of jobs that have waited long for a slot: others may find theirs free.
+        """
+        self._ways.look(in_hand)
         now = self._clock.now()
-        for slot in self._slots:
-            if slot.rider is not None and _is_stuck(slot.line, slot.rider, now):
-                slot.line.put_first(slot.rider.job)
-                slot.rider = None
-                self._run(slot.line)
+        # Each is put first, the last one first: so they stay in their order.
+        for slot, rider in reversed(self._riders()):
+            if _is_stuck(slot.line, rider, now):
+                self._recall(slot, rider, functools.partial(self._put_first, slot.line))
         for job in self._lines.take_impatient(now):
-            self._put_off(job, now + round(PUT_OFF * self._uniform(0.8, 1.2)), PutOff.BUSY)
+            self._endings.put_off(job, now + round(PUT_OFF * self._uniform(0.8, 1.2)), PutOff.BUSY)
 
     def halt(self) -> None:
         """Stops every message that has not written its final dot, and begins none until `go_on`."""
         self._handover.halted = True
-        for job in [*self._lines.empty(), *(slot.rider.job for slot in self._slots if slot.rider)]:
-            self._put_off(job, self._clock.now(), PutOff.STOPPED)
-        for slot in self._slots:
-            slot.rider = None
-        self._pool.abort_before_dot()
+        for job in self._lines.empty():
+            self._endings.stop(job)
+        for slot, rider in self._riders():
+            self._recall(slot, rider, self._endings.stop)
+        self._ways.abort_before_dot()
 
     def go_on(self) -> None:
         self._handover.halted = False
@@ -136,7 +126,7 @@ class Transmission:
     async def close(self, grace_seconds: float) -> None:
         """Halts for good, and waits for what has written its dot."""
         self.halt()
-        await self._pool.close(grace_seconds)
+        await self._ways.close(grace_seconds)
         if self._tasks:
             await asyncio.wait(self._tasks)
         for alarm in self._alarms.values():
@@ -146,22 +136,34 @@ class Transmission:
     def _halted(self) -> bool:
         return self._handover.halted
 
-    def _ends_unasked(self, job: Job, now: Millis) -> bool:
-        leased = job.leased
-        if job.cancelled:
-            self._put_off(job, now, PutOff.STOPPED)
-        elif now >= leased.expire_time or not leased.open_recipients:
-            self._end(job, judge_without_server(leased, RecipientState.EXPIRED, Outcome.ABANDONED, now))
-        elif leased.email.test:
-            self._end(job, judge_without_server(leased, RecipientState.DELIVERED, Outcome.DELIVERED, now))
-        else:
-            return False
-        return True
+    def _recall(self, slot: Slot, rider: Rider, then: Callable[[Job], None], *, stop: bool = False) -> None:
+        """Takes a rider off its slot where it has not begun, and does something else with it."""
+
+        def recalled() -> None:
+            slot.riders.remove(rider)
+            slot.line.rides_no_more(rider.job)
+            then(rider.job)
+
+        if stop or not rider.is_recalled:
+            rider.is_recalled = True
+            slot.loan.recall(rider.parcel, recalled, stop=stop)
+
+    def _put_first(self, line: Line, job: Job) -> None:
+        if self._halted:
+            self._endings.stop(job)
+            return
+        line.put_first(job)
+        self._run(line)
+
+    def _riders(self, line: Line | None = None) -> list[tuple[Slot, Rider]]:
+        """All who ride on a line, or on any."""
+        slots = [slot for slot in self._slots if slot.riders and line in (slot.line, None)]
+        return [(slot, rider) for slot in slots for rider in slot.riders]
 
     def _enqueue(self, job: Job) -> None:
         now = self._clock.now()
         if self._halted:
-            self._put_off(job, now, PutOff.STOPPED)
+            self._endings.stop(job)
             return
         line = self._lines.choose(job, now)
         if line is None:
@@ -169,34 +171,24 @@ class Transmission:
             return
         line.put(job, now)
         self._run(line)
+        if line.is_passed(job.leased.lane):
+            for slot, rider in reversed(self._riders(line)):
+                if rider.job.leased.lane > job.leased.lane:
+                    self._recall(slot, rider, functools.partial(self._put_first, line))
 
     def _wait_for_servers(self, job: Job, now: Millis) -> None:
         run_at = self._lines.reopen_time(job, now)
         if run_at is None:
             run_at = now + retry.pause(job.leased.transactions, uniform=self._uniform)
         if why := self._lines.why_nobody(job):
-            self._put_off(job, run_at, PutOff.NO_SERVER, f"not sent: {why}")
+            self._endings.put_off(job, run_at, PutOff.NO_SERVER, f"not sent: {why}")
         else:
-            self._put_off(job, run_at, PutOff.UNREACHABLE, "not sent: no mail server can be reached")
-
-    def _put_off(self, job: Job, run_at: Millis, why: PutOff, told: str = "") -> None:
-        """Nobody can be asked now. What was heard of the message decides, else it waits until `run_at`."""
-        run_at = min(run_at, job.leased.expire_time)
-        self._metrics.put_off(why)
-        if not job.tried:
-            self._end(job, judge_abandoned(job.leased, run_at, told))
-            return
-        last = next((one for one in job.tried if one.verdict.counts_as_try), job.tried[-1])
-        earlier = tuple(one for one in job.tried if one is not last)
-        verdict = last.verdict
-        if verdict.outcome is Outcome.CONNECTION:
-            verdict = dataclasses.replace(verdict, run_at=run_at)
-        self._report(dataclasses.replace(last, verdict=verdict, earlier=earlier))
+            self._endings.put_off(job, run_at, PutOff.UNREACHABLE, "not sent: no mail server can be reached")
 
     def _run(self, line: Line) -> None:
         now = self._clock.now()
         while not self._halted and (job := line.take(now)) is not None:
-            slot = Slot(line, self._pool.loan(line.server.id))
+            slot = Slot(line, self._ways.loan(line.server.id))
             task = asyncio.create_task(self._work(job, slot))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -212,46 +204,62 @@ class Transmission:
         """Carries one job after the other over one connection, until the slot has none any more."""
         self._slots.add(slot)
         job: Job | None = first
-        envelope: Envelope | None = None
+        parcel: Parcel | None = None
         try:
             while job is not None:
                 slot.job = job
-                await self._carry(job, envelope, slot)
+                await self._carry(job, parcel, slot)
                 slot.job = None
-                job, envelope = self._next(job, slot)
+                job, parcel = self._next(job, slot)
         finally:
             self._slots.discard(slot)
             slot.loan.give_back()
 
-    def _next(self, done: Job, slot: Slot) -> tuple[Job | None, Envelope | None]:
-        """Whom the slot carries next, with the envelope if it is written."""
-        line, rider, now = slot.line, slot.rider, self._clock.now()
-        slot.rider = None
-        if rider is not None and line.breaker.state(now) is BreakerState.CLOSED:
-            return rider.job, rider.envelope
+    def _next(self, done: Job, slot: Slot) -> tuple[Job | None, Parcel | None]:
+        """Whom the slot carries next, with the parcel if it is made."""
+        line, now = slot.line, self._clock.now()
+        if slot.riders:
+            parcel = slot.riders[0].parcel
+            if slot.loan.has_taken(parcel) or line.breaker.state(now) is BreakerState.CLOSED:
+                return self._seated(slot), parcel
         line.done(done)
-        if rider is not None:
-            self._enqueue(rider.job)
-        job = None if self._halted else line.take(now)
+        while slot.riders:
+            self._enqueue(self._seated(slot))
+        job = line.take(now) if slot.loan.is_current and not self._halted else None
         self._run(line)
         return job, None
 
-    async def _carry(self, job: Job, envelope: Envelope | None, slot: Slot) -> None:
+    def _seated(self, slot: Slot) -> Job:
+        job = slot.riders.popleft().job
+        slot.line.rides_no_more(job)
+        return job
+
+    async def _carry(self, job: Job, parcel: Parcel | None, slot: Slot) -> None:
         line, start = slot.line, self._clock.now()
         leased = job.leased
         # A rider goes to all whom its letter names, whatever was learned since.
-        if envelope is None:
+        if parcel is None:
             leased = self._lessons.limits.share(line.server.id, leased, start)
         try:
-            if self._ends_unasked(job, start):
-                line.breaker.give_up_probe()
+            if not slot.loan.has_taken(parcel) and self._endings.end_unasked(job, start):
+                self._was_no_probe(line, parcel)
                 return
             following = functools.partial(self._follow, slot, job.leased.lane)
-            transaction = await self._handover.run(job, leased, line.server, slot.loan, following, envelope)
-        except Exception as error:
-            line.breaker.give_up_probe()
-            self._end(job, self._judge_error(job, error))
+            transaction = await self._handover.run(job, leased, line.server, slot.loan, following, parcel)
+        except NotBegun:
+            self._was_no_probe(line, parcel)
+            self.begin(job)
             return
+        except SenderLost:
+            self._was_no_probe(line, parcel)
+            self._endings.end(job, judge_crashed(leased, self._clock.now()))
+            return
+        except Exception as error:
+            self._was_no_probe(line, parcel)
+            self._endings.end_by(error, job)
+            return
+        if parcel is not None and parcel.took is not None:
+            start = self._clock.now() - parcel.took
         try:
             self._conclude(job, leased, line, transaction, start)
         except Exception as error:
@@ -259,6 +267,11 @@ class Transmission:
             now = self._clock.now()
             verdict = judge_unread(leased, transaction, now=now, uniform=self._uniform)
             self._report(Settlement(leased, verdict, transaction, line.server.id, start, now, job.tried))
+
+    def _was_no_probe(self, line: Line, parcel: Parcel | None) -> None:
+        """Says that a job has not tried its server. One that rode was no probe: none does behind another."""
+        if parcel is None:
+            line.breaker.give_up_probe()
 
     def _conclude(
         self, job: Job, leased: Leased, line: Line, transaction: Transaction, start: Millis
@@ -269,6 +282,8 @@ class Transmission:
         if transaction.level is Level.CONNECTION and breaker is BreakerState.OPEN:
             for waiting in line.empty():
                 self._enqueue(waiting)
+            for slot, rider in self._riders(line):
+                self._recall(slot, rider, self._enqueue)
         verdict = judge(leased, transaction, now=now, uniform=self._uniform)
         settlement = Settlement(leased, verdict, transaction, line.server.id, start, now)
         if verdict.may_fail_over and not job.cancelled:
@@ -277,7 +292,7 @@ class Transmission:
         else:
             self._report(dataclasses.replace(settlement, earlier=job.tried) if job.tried else settlement)
 
-    def _follow(self, slot: Slot, lane: Lane) -> Envelope | None:
+    def _follow(self, slot: Slot, lane: Lane) -> Parcel | None:
         """The mail that goes behind a dot, where one waits that could not begin otherwise."""
         now = self._clock.now()
 
@@ -285,36 +300,29 @@ class Transmission:
             whole = self._lessons.limits.share(slot.line.server.id, job.leased, now) is job.leased
             return whole and self._handover.is_at_hand(job)
 
-        while not self._halted and (job := slot.line.take_behind(lane, now, fits)):
-            if self._ends_unasked(job, now):
+        while slot.loan.is_current and not self._halted and (job := slot.line.take_behind(lane, now, fits)):
+            if self._endings.end_unasked(job, now):
+                slot.line.rides_no_more(job)
                 continue
             try:
-                envelope = self._handover.write(job, slot.line.waiting(lane))
+                parcel = self._handover.next_parcel(job, slot.line.waiting(lane), slot.loan)
             except Exception as error:
-                self._end(job, self._judge_error(job, error))
+                slot.line.rides_no_more(job)
+                self._endings.end_by(error, job)
                 continue
-            slot.rider = Rider(job, envelope, now)
-            return envelope
+            slot.riders.append(Rider(job, parcel, now))
+            return parcel
         return None
-
-    def _judge_error(self, job: Job, error: Exception) -> Verdict:
-        now = self._clock.now()
-        if isinstance(error, Refusal):
-            log.warning("delivery_waits", delivery=job.leased.id, reason=error.reason.value)
-            return judge_abandoned(job.leased, now + retry.FIRST_PAUSE)
-        if why := why_unwritable(job.leased, error):
-            log.debug("copy_refused", delivery=job.leased.id, email=job.leased.email.id)
-            return judge_unwritable(job.leased, why, now)
-        # Ours, not the server's and not the recipient's: three times, then the mail is held.
-        log.error("delivery_not_built", delivery=job.leased.id, email=job.leased.email.id, exc_info=error)
-        return judge_local_error(job.leased, now=now, uniform=self._uniform)
-
-    def _end(self, job: Job, verdict: Verdict) -> None:
-        now = self._clock.now()
-        self._report(Settlement(job.leased, verdict, None, None, now, now, job.tried))
 
 
 def _is_stuck(line: Line, rider: Rider, now: Millis) -> bool:
-    """Whether a rider should wait no longer for the dot before it: another slot would have it sooner."""
+    """Whether a rider should wait no longer for the dot before it: another slot would have it sooner.
+
+    Or its time is over, which has to be seen before it begins.
+    """
     waited = now - rider.since
-    return not 0 <= waited < PATIENCE or (waited >= RIDERS_PATIENCE and line.has_room(rider.job.leased.lane))
+    return (
+        now >= rider.job.leased.expire_time
+        or not 0 <= waited < PATIENCE
+        or (waited >= RIDERS_PATIENCE and line.has_room(rider.job.leased.lane))
+    )

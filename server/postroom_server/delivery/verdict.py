@@ -124,6 +124,15 @@ def judge_unread(
     )
 
 
+def judge_crashed(leased: Leased, now: Millis) -> Verdict:
+    """The process that had it is gone, and whoever is left knows no more than after a crash of their own.
+
+    What becomes of it is decided by its rescue, as for all others that a dead process leaves.
+    """
+    stay = tuple((recipient.id, None) for recipient in leased.open_recipients)
+    return Verdict(Outcome.CRASHED, (), stay, Next.READY, now, counts_as_crash=True)
+
+
 def judge_abandoned(leased: Leased, run_at: Millis, why: str = "") -> Verdict:
     """Gives the delivery back as if it had not been leased."""
     stay = tuple((recipient.id, None) for recipient in leased.open_recipients)

@@ -102,6 +102,10 @@ class Presence:
         """Whether others surely still believe in this process; ids may be made only then."""
         return self._silent_in() > 0
 
+    def believed_until(self) -> float:
+        """Until when that is so, on the monotonic clock, unless a beat succeeds before."""
+        return self._last_beat + self._rhythm.silent_after_seconds
+
     def check_ours(self) -> None:
         """Raises FencedError where the number has passed to another. For units that lease.
 

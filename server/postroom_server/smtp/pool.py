@@ -24,10 +24,11 @@ class Pool:
         self._endpoints: dict[Hashable, Endpoint] = {}  # as each key was last used
         self._idle: dict[Hashable, list[Connection]] = {}
         self._busy: set[Connection] = set()
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._farewells: dict[asyncio.Task[None], Hashable] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._free = asyncio.Event()
         self._closed = False
+        self._keeps = True
 
     @property
     def connections(self) -> int:
@@ -65,6 +66,21 @@ class Pool:
             else:
                 connection.abort()
 
+    def stand_down(self) -> None:
+        """Keeps no connection for the next mail: those that are idle close, the others when they are done."""
+        self._keeps = False
+        for key in list(self._idle):
+            self._retire(key)
+
+    def stand_up(self) -> None:
+        """Takes that back."""
+        self._keeps = True
+
+    async def farewell(self, key: Hashable) -> None:
+        """Waits for the connections of a key that are saying goodbye now."""
+        if leaving := [task for task, whose in self._farewells.items() if whose == key]:
+            await asyncio.wait(leaving)
+
     async def close(self, grace: float) -> None:
         """Stops what has not written its dot, waits `grace` seconds for the rest, and closes everything."""
         self._closed = True
@@ -99,7 +115,7 @@ class Pool:
             if connection.is_reusable:
                 self._busy.add(connection)
                 return connection
-            self._dismiss(connection)
+            self._dismiss(key, connection)
         return self.open_another(endpoint)
 
     def open_another(self, endpoint: Endpoint) -> Connection:
@@ -112,8 +128,8 @@ class Pool:
         if not self._busy:
             self._free.set()
         current = self._endpoints.get(key) == connection.endpoint
-        if self._closed or not current or not connection.is_reusable:
-            self._dismiss(connection)
+        if self._closed or not self._keeps or not current or not connection.is_reusable:
+            self._dismiss(key, connection)
             return
         self._idle.setdefault(key, []).append(connection)
         if self._sweeper is None:
@@ -128,7 +144,7 @@ class Pool:
             kept = [connection for connection in idle if connection.is_reusable]
             for connection in idle:
                 if connection not in kept:
-                    self._dismiss(connection)
+                    self._dismiss(key, connection)
             if kept:
                 self._idle[key] = kept
             else:
@@ -138,16 +154,16 @@ class Pool:
 
     def _retire(self, key: Hashable) -> None:
         for connection in self._idle.pop(key, []):
-            self._dismiss(connection)
+            self._dismiss(key, connection)
 
-    def _dismiss(self, connection: Connection) -> None:
+    def _dismiss(self, key: Hashable, connection: Connection) -> None:
         """Says goodbye in the background: nobody waits for an answer to QUIT."""
         if not connection.is_open:
             connection.abort()
             return
         farewell = asyncio.create_task(connection.close())
-        self._farewells.add(farewell)
-        farewell.add_done_callback(self._farewells.discard)
+        self._farewells[farewell] = key
+        farewell.add_done_callback(lambda ended: self._farewells.pop(ended, None))
 
     async def _until_free(self, seconds: float) -> None:
         if self._busy:

@@ -17,9 +17,9 @@ DEAD_AFTER = float(QUICK["POSTROOM_DEAD_AFTER_SECONDS"])
 MOMENTS = ("after_lease_commit", "after_rcpt", "after_dot_mark", "before_dot", "after_dot", "before_settle")
 
 
-async def rolling(folder: Path, database: str, *, rounds: int, count: int = 3) -> Outcome:
+async def rolling(folder: Path, database: str, *, rounds: int, count: int = 3, **settings: str) -> Outcome:
     """Restarts each of `count` processes in turn, `rounds` times: nothing is lost, and nothing sent twice."""
-    async with watched(folder, database, count) as (processes, _, ledger):
+    async with watched(folder, database, count, **settings) as (processes, _, ledger):
         async with traffic(ledger, pause=0.01):
             for _ in range(rounds):
                 for process in processes:
@@ -28,13 +28,19 @@ async def rolling(folder: Path, database: str, *, rounds: int, count: int = 3) -
                     await process.start()
         found = await balance(ledger)
     assert (found.duplicates, found.ambiguous) == (0, 0)
-    return Outcome("rolling restart under load", f"{rounds} rounds of {count} processes", found)
+    beside = ", senders beside them" if settings else ""
+    return Outcome(f"rolling restart under load{beside}", f"{rounds} rounds of {count} processes", found)
 
 
-async def held_still(folder: Path, database: str, chance: random.Random, *, stops: int) -> Outcome:
-    """SIGSTOP past the beat, at random and when it matters: others take over, SIGCONT finds a fence."""
+async def held_still(
+    folder: Path, database: str, chance: random.Random, *, stops: int, **settings: str
+) -> Outcome:
+    """SIGSTOP past the beat, at random and when it matters: others take over, SIGCONT finds a fence.
+
+    A sender beside one that is stopped at random is not: it has to find out by itself.
+    """
     fenced = 0
-    async with watched(folder, database, 2) as (processes, _, ledger):
+    async with watched(folder, database, 2, **settings) as (processes, _, ledger):
         async with traffic(ledger, pause=0.01):
             for number in range(stops):
                 victim = processes[number % 2]
@@ -53,4 +59,5 @@ async def held_still(folder: Path, database: str, chance: random.Random, *, stop
                     await victim.start()
         found = await balance(ledger)
     assert fenced == stops
-    return Outcome("SIGSTOP past the beat, then SIGCONT", f"{stops} stops", found)
+    beside = ", a sender beside it that goes on" if settings else ""
+    return Outcome(f"SIGSTOP past the beat, then SIGCONT{beside}", f"{stops} stops", found)
