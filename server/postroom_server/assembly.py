@@ -134,7 +134,7 @@ class _Server:
                 trusts_gateway=gateway_trust(settings),
                 was_recognised=tokens.was_recognised,
                 scopes=SCOPES,
-                access_lines=_access_lines(settings),
+                access_lines=self._access_lines(),
             )
         )
         register(
@@ -241,6 +241,14 @@ class _Server:
         log.info("listening", address=settings.address, port=listener.port)
         return listener.port
 
+    def _access_lines(self) -> Write:
+        settings = self._settings
+        if settings.log_level in ("warning", "error"):
+            return lambda _: None
+        lines = LineWriter(sys.stderr, as_json=settings.log_format == "json")
+        self._ending.callback(lines.flush)
+        return lines
+
 
 def _clock_of(settings: Settings) -> Clock:
     """The machine's where it is the only one; else all processes follow the database's."""
@@ -256,9 +264,3 @@ def _listener_settings(settings: Settings) -> ListenerSettings:
         grpc_plaintext_ok=settings.grpc_plaintext_ok,
         reflection=settings.reflection,
     )
-
-
-def _access_lines(settings: Settings) -> Write:
-    if settings.log_level in ("warning", "error"):
-        return lambda _: None
-    return LineWriter(sys.stderr, as_json=settings.log_format == "json")

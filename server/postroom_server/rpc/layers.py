@@ -8,6 +8,7 @@ for every kind of method, when the call is over.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
@@ -61,6 +62,9 @@ def _innermost(method: Method, handler: Handler) -> Proceed:
     async def answer(call: Call) -> bytes:
         # Serialised here, so that a wrong answer is a bug like any other and not a text from the transport.
         answered: bytes = serialize(await behaviour(parse(call.request), call.context))
+        # Calls that one commit answers do all of this one after the other, and then their transports do: in
+        # turn, each would find the processor's caches full of the other's (docs/why/performance.md).
+        await asyncio.sleep(0)
         return answered
 
     return answer
