@@ -39,9 +39,9 @@ def _runs_on(store: str) -> list[Run]:
     return [
         Run("kills", store, lambda on, n: kills.at_random(*_at(on), kills=n(200), count=1)),
         Run("failpoints", store, lambda on, n: kills.at_failpoints(*_at(on), rounds=n(3))),
-        Run("kills-beside", store, lambda on, n: kills.at_random(*_at(on), kills=n(60), count=1, **BESIDE)),
+        Run("kills-beside", store, lambda on, n: kills.at_random(*_at(on), kills=n(40), count=1, **BESIDE)),
         Run("failpoints-beside", store, lambda on, n: kills.at_failpoints(*_at(on), rounds=n(2), **BESIDE)),
-        Run("senders", store, lambda on, n: kills.of_senders(*_at(on), kills=n(60))),
+        Run("senders", store, lambda on, n: kills.of_senders(*_at(on), kills=n(40))),
         Run(
             "never-twice-beside", store, lambda on, n: kills.never_twice(*_at(on), kills=n(24), **BESIDE)
         ),
