@@ -11,7 +11,7 @@ import pytest
 from delivery.carrying import BY_ITSELF, World, at
 from delivery.values import email, job
 from fakes import NOON
-from peers.smtp_peer import Script, Session, SmtpPeer, hang_up, in_words
+from peers.smtp_peer import Script, Session, Slow, SmtpPeer, hang_up, in_words
 from postroom_server.clock import SECOND
 from postroom_server.delivery.breaker import BreakerState
 from postroom_server.delivery.handover import Handover
@@ -21,18 +21,6 @@ from postroom_server.delivery.verdict import Outcome
 from postroom_server.store.models import Lane, RecipientState
 
 QUARTER = SECOND // 4
-
-
-class Slow:
-    """A dot that is answered when the test says so."""
-
-    def __init__(self, answer: str = "250 taken") -> None:
-        self.go_on = asyncio.Event()
-        self._answer = answer
-
-    async def __call__(self, session: Session) -> None:
-        await self.go_on.wait()
-        await session.say(self._answer)
 
 
 def jobs(peer: SmtpPeer, count: int, slots: int = 1, **changes: Any) -> list[Job]:

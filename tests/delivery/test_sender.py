@@ -12,7 +12,7 @@ import pytest
 from delivery.carrying import World, at
 from delivery.values import email, job
 from fakes import NOON
-from peers.smtp_peer import Script, Session, SmtpPeer, hang_up, silence
+from peers.smtp_peer import Script, Slow, SmtpPeer, hang_up, silence
 from postroom_server.clock import SECOND
 from postroom_server.delivery.breaker import BreakerState
 from postroom_server.delivery.endpoints import Endpoints
@@ -25,18 +25,6 @@ from postroom_server.store.models import Lane, RecipientState
 from waiting import until
 
 pytestmark = pytest.mark.parametrize("sender", ["beside"])
-
-
-class Gate:
-    """Answers when the test says so."""
-
-    def __init__(self, answer: str) -> None:
-        self.open = asyncio.Event()
-        self._answer = answer
-
-    async def __call__(self, session: Session) -> None:
-        await self.open.wait()
-        await session.say(self._answer)
 
 
 def jobs(peer: SmtpPeer, count: int, slots: int = 1, **changes: object) -> list[Job]:
@@ -68,7 +56,7 @@ async def kill(world: World) -> None:
 
 
 async def test_what_a_dead_sender_had_is_in_doubt_and_ends_as_after_a_crash(world: World) -> None:
-    gate = Gate("250 taken")
+    gate = Slow("250 taken")
     async with SmtpPeer(Script({"DOT": gate})) as peer:
         *many, last = jobs(peer, AHEAD + 3)
         world.begin(*many)
@@ -79,7 +67,7 @@ async def test_what_a_dead_sender_had_is_in_doubt_and_ends_as_after_a_crash(worl
         # As if this process had crashed: its rescue says what that means for each.
         assert {one.verdict.outcome for one in doubtful} == {Outcome.CRASHED}
         assert all(one.verdict.counts_as_crash and not one.verdict.counts_as_try for one in doubtful)
-        gate.open.set()
+        gate.go_on.set()
         # Who was not with it goes on without it.
         world.begin(last)
         await world.outcomes(AHEAD + 3)
@@ -88,7 +76,7 @@ async def test_what_a_dead_sender_had_is_in_doubt_and_ends_as_after_a_crash(worl
 
 
 async def test_a_cancel_takes_what_has_not_begun_and_stops_what_has(world: World) -> None:
-    first, data = Gate("250 taken"), Gate("354 go on")
+    first, data = Slow("250 taken"), Slow("354 go on")
     async with SmtpPeer(
         Script({"DOT": [first, "250 taken"], "DATA": ["354 go on", data, "354 go on"]})
     ) as peer:
@@ -98,7 +86,7 @@ async def test_a_cancel_takes_what_has_not_begun_and_stops_what_has(world: World
         world.transmission.cancel(waiting)
         assert await world.outcomes(1) == [Outcome.ABANDONED]
         world.transmission.cancel(dotted)
-        first.open.set()
+        first.go_on.set()
         await world.outcomes(2)
         world.transmission.cancel(begun)
         await world.outcomes(4)
@@ -110,14 +98,14 @@ async def test_a_cancel_takes_what_has_not_begun_and_stops_what_has(world: World
 
 
 async def test_a_halt_gives_back_all_that_has_no_dot_and_a_drain_waits_for_the_rest(world: World) -> None:
-    gate = Gate("250 taken")
+    gate = Slow("250 taken")
     async with SmtpPeer(Script({"DOT": gate})) as peer:
         world.begin(*jobs(peer, AHEAD + 3))
         await peer.until(lambda: len(peer.messages) == 1)
         drained = asyncio.create_task(world.transmission.close(10))
         await world.outcomes(AHEAD + 2)
         assert set(outcomes(world).values()) == {Outcome.ABANDONED}
-        gate.open.set()
+        gate.go_on.set()
         async with asyncio.timeout(10):
             await drained
     assert outcomes(world)[100] is Outcome.DELIVERED
@@ -125,7 +113,7 @@ async def test_a_halt_gives_back_all_that_has_no_dot_and_a_drain_waits_for_the_r
 
 
 async def test_after_a_halt_that_is_over_mail_goes_on(world: World) -> None:
-    gate = Gate("354 go on")
+    gate = Slow("354 go on")
     async with SmtpPeer(Script({"DATA": [gate, "354 go on"]})) as peer:
         world.begin(*jobs(peer, 3))
         await peer.until(lambda: peer.commands.count("DATA") == 1)
@@ -151,26 +139,26 @@ async def test_what_waits_behind_a_silent_server_is_put_off_when_its_patience_en
 
 
 async def test_what_waits_behind_a_slow_dot_takes_a_slot_that_is_free(world: World) -> None:
-    slow, fast = Gate("250 taken"), Gate("250 taken")
+    slow, fast = Slow("250 taken"), Slow("250 taken")
     async with SmtpPeer(Script({"DOT": [slow, fast, "250 taken"]})) as peer:
         # Of three slots two are for mail that is not urgent, and each has some of the others ahead.
         world.begin(*jobs(peer, 6, slots=3))
         await peer.until(lambda: len(peer.messages) == 2)
-        fast.open.set()
+        fast.go_on.set()
 
         def look_later() -> None:
             world.clock.advance(SECOND // 20)
             world.transmission.look(6)
 
         await until(lambda: len(world.reported) == 5, look_later)
-        slow.open.set()
+        slow.go_on.set()
         await world.outcomes(6)
     assert set(outcomes(world).values()) == {Outcome.DELIVERED}
     assert sorted(numbers(peer)) == [0, 1, 2, 3, 4, 5]
 
 
 async def test_what_waits_ahead_is_not_sent_when_its_time_is_over(world: World) -> None:
-    gate = Gate("250 taken")
+    gate = Slow("250 taken")
     async with SmtpPeer(Script({"DOT": [gate, "250 taken"]})) as peer:
         first, expiring, last = jobs(peer, 3)
         expiring.leased = dataclasses.replace(expiring.leased, expire_time=NOON + SECOND)
@@ -181,7 +169,7 @@ async def test_what_waits_ahead_is_not_sent_when_its_time_is_over(world: World) 
         # It is back when it waits in line; its slot is another's for now.
         (line,) = world.transmission._lines._lines.values()
         await until(lambda: bool(line.waiting(Lane.NORMAL)))
-        gate.open.set()
+        gate.go_on.set()
         await world.outcomes(3)
     assert outcomes(world) == {100: Outcome.DELIVERED, 101: Outcome.ABANDONED, 102: Outcome.DELIVERED}
     settled = {one.leased.id: one.verdict.settled[0].state for one in world.reported}
@@ -216,7 +204,7 @@ async def test_a_copy_that_cannot_be_written_is_told_so_as_ever(world: World) ->
 async def test_what_is_under_way_is_heard_of_though_its_server_cannot_be_signed_in_to_any_more(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = Gate("250 taken")
+    gate = Slow("250 taken")
     async with SmtpPeer(Script({"DOT": gate})) as peer:
         world.begin(*jobs(peer, 4))
         await peer.until(lambda: len(peer.messages) == 1)
@@ -225,7 +213,7 @@ async def test_what_is_under_way_is_heard_of_though_its_server_cannot_be_signed_
             raise Refusal(Reason.DATA_KEY_MISMATCH, "the password cannot be opened")
 
         monkeypatch.setattr(Endpoints, "of", broken)
-        gate.open.set()
+        gate.go_on.set()
         assert await world.outcomes(4) == [Outcome.DELIVERED] * 4
     assert numbers(peer) == [0, 1, 2, 3]
 
@@ -244,7 +232,7 @@ async def test_a_fault_while_others_are_looked_for_loses_nobody(
 
 
 async def test_a_halt_while_a_recall_is_on_its_way_gives_everything_back(world: World) -> None:
-    gate = Gate("250 taken")
+    gate = Slow("250 taken")
     async with SmtpPeer(Script({"DOT": gate})) as peer:
         world.begin(*jobs(peer, 4))
         await peer.until(lambda: len(peer.messages) == 1)
@@ -253,7 +241,7 @@ async def test_a_halt_while_a_recall_is_on_its_way_gives_everything_back(world: 
         world.transmission.halt()
         await world.outcomes(3)
         assert outcomes(world) == dict.fromkeys((101, 102, 103), Outcome.ABANDONED)
-        gate.open.set()
+        gate.go_on.set()
         assert (await world.outcomes(4))[3] is Outcome.DELIVERED
 
 
@@ -272,7 +260,7 @@ async def test_a_mark_that_fails_for_our_own_reasons_holds_the_mail_at_last(
 
 
 async def test_urgent_mail_goes_before_what_was_taken_ahead(world: World) -> None:
-    gate = Gate("250 taken")
+    gate = Slow("250 taken")
     async with SmtpPeer(Script({"DOT": [gate, "250 taken"]})) as peer:
         world.begin(*jobs(peer, AHEAD + 3, lane=Lane.BULK))
         await peer.until(lambda: len(peer.messages) == 1)
@@ -281,13 +269,13 @@ async def test_urgent_mail_goes_before_what_was_taken_ahead(world: World) -> Non
         world.begin(urgent)
         (line,) = world.transmission._lines._lines.values()
         await until(lambda: not world.transmission._riders(line))
-        gate.open.set()
+        gate.go_on.set()
         await world.outcomes(AHEAD + 4)
     assert numbers(peer) == [0, 999, *range(1, AHEAD + 3)]
 
 
 async def test_an_open_breaker_takes_back_what_other_slots_have_ahead(world: World) -> None:
-    slow = Gate("250 taken")
+    slow = Slow("250 taken")
     async with (
         SmtpPeer(Script({"DOT": [slow, hang_up]})) as peer,
         SmtpPeer() as second,
@@ -299,7 +287,7 @@ async def test_an_open_breaker_takes_back_what_other_slots_have_ahead(world: Wor
         world.begin(*others)
         await world.outcomes(12)
         assert world.breaker(1) is BreakerState.OPEN
-        slow.open.set()
+        slow.go_on.set()
         await world.outcomes(13)
     told = outcomes(world)
     assert told[100] is Outcome.DELIVERED
@@ -308,12 +296,12 @@ async def test_an_open_breaker_takes_back_what_other_slots_have_ahead(world: Wor
 
 
 async def test_what_began_before_its_turn_was_seen_is_noted_when_it_began(world: World) -> None:
-    gate = Gate("250 taken")
+    gate = Slow("250 taken")
     async with SmtpPeer(Script({"DOT": ["250 taken", gate]})) as peer:
         world.begin(*jobs(peer, 2))
         await peer.until(lambda: len(peer.messages) == 2)
         await asyncio.sleep(0.05)
-        gate.open.set()
+        gate.go_on.set()
         await world.outcomes(2)
     first, second = world.reported
     assert first.end_time == second.end_time == NOON

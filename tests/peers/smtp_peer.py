@@ -121,6 +121,18 @@ def flood(data: bytes) -> Act:
     return act
 
 
+class Slow:
+    """A move that is made when the test says so."""
+
+    def __init__(self, answer: str = "250 taken") -> None:
+        self.go_on = asyncio.Event()
+        self._answer = answer
+
+    async def __call__(self, session: Session) -> None:
+        await self.go_on.wait()
+        await session.say(self._answer)
+
+
 @dataclasses.dataclass(frozen=True)
 class Script:
     """Moves by what they answer: BANNER, a verb, BODY (the first bytes of a message), DOT.

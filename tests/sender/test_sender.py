@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from peers.smtp_peer import Script, Session, SmtpPeer, hang_up, silence
+from peers.smtp_peer import Script, Session, Slow, SmtpPeer, hang_up, silence
 from postroom_server.message.percent_template import PercentTemplate
 from postroom_server.message.template import Content, Variable
 from postroom_server.sender.draft import Writer
@@ -19,18 +19,6 @@ from postroom_server.sender.loan import AHEAD, NotBegun, SenderLoan, SenderLost,
 from postroom_server.sender.remote import Sender
 from postroom_server.smtp import Level, Phase, Timeouts, Transaction
 from sender.sending import Sent, draft, endpoint, letter, parcel, send, started
-
-
-class Slow:
-    """A dot that is answered when the test says so."""
-
-    def __init__(self, answer: str = "250 taken") -> None:
-        self.go_on = asyncio.Event()
-        self._answer = answer
-
-    async def __call__(self, session: Session) -> None:
-        await self.go_on.wait()
-        await session.say(self._answer)
 
 
 def levels(ends: list[Transaction | Exception]) -> list[object]:
