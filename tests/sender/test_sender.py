@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import time
@@ -11,13 +12,14 @@ from typing import Any
 
 import pytest
 
+from peers.certificates import issue
 from peers.smtp_peer import Script, Session, Slow, SmtpPeer, hang_up, silence
 from postroom_server.message.percent_template import PercentTemplate
 from postroom_server.message.template import Content, Variable
 from postroom_server.sender.draft import Writer
 from postroom_server.sender.loan import AHEAD, NotBegun, SenderLoan, SenderLost, Unwritten
 from postroom_server.sender.remote import Sender
-from postroom_server.smtp import Level, Phase, Timeouts, Transaction
+from postroom_server.smtp import AuthMechanism, Level, Phase, Timeouts, TlsMode, Transaction
 from sender.sending import Sent, draft, endpoint, letter, parcel, send, started
 
 
@@ -391,3 +393,19 @@ async def test_it_forgets_what_it_has_not_been_told_of_for_long(
             assert sent.level is Level.NONE
     assert len(sender._known) == 3
     assert [message.count(b"template") for message in peer.messages] == [1] * 12
+
+
+@pytest.mark.parametrize(("whose", "phase"), [("server", Phase.DOT), ("stranger", Phase.TLS)])
+async def test_passwords_leave_over_tls_to_the_right_server_alone(
+    sender: Sender, tmp_path: Path, whose: str, phase: Phase
+) -> None:
+    certificates = issue(tmp_path, "127.0.0.1", other_host="elsewhere.test")
+    offers = ("PIPELINING", "STARTTLS", "AUTH PLAIN")
+    async with SmtpPeer(Script(offers=offers, tls=getattr(certificates, whose))) as peer:
+        way = dataclasses.replace(
+            endpoint(peer), tls=TlsMode.REQUIRED, auth=AuthMechanism.PLAIN, username="me", password="secret",
+            ca_file=certificates.ca_file,
+        )  # fmt: skip
+        transaction = await SenderLoan(sender, 78, server_id=1).send(way, parcel(letter()), lambda: None)
+    assert transaction.phase is phase
+    assert ("AUTH PLAIN AG1lAHNlY3JldA==" in peer.commands) is (phase is Phase.DOT)
