@@ -17,6 +17,7 @@ from peers.smtp_peer import Script, Session, Slow, SmtpPeer, hang_up, silence
 from postroom_server.message.percent_template import PercentTemplate
 from postroom_server.message.template import Content, Variable
 from postroom_server.sender.draft import Writer
+from postroom_server.sender.frames import Word
 from postroom_server.sender.loan import AHEAD, NotBegun, SenderLoan, SenderLost, Unwritten
 from postroom_server.sender.remote import Sender
 from postroom_server.smtp import AuthMechanism, Level, Phase, Timeouts, TlsMode, Transaction
@@ -155,6 +156,34 @@ async def test_what_has_begun_is_not_recalled_but_may_be_stopped(sender: Sender,
         assert (await waiting).level is (Level.LOCAL if stop else Level.NONE)
         assert unexpected == []
     assert [number for session in numbers(peer) for number in session] == ([0] if stop else [0, 1])
+
+
+async def test_a_recall_that_is_answered_when_its_turn_has_come_is_its_outcome() -> None:
+    sender, unexpected = Sender(lambda: 0.0, lambda _: None), list[int]()
+    loan = SenderLoan(sender, 1, server_id=1)
+    first, second = parcel(letter(0)), parcel(letter(1))
+    async with SmtpPeer() as peer:
+        given = iter([second])
+        sending = asyncio.create_task(loan.send(endpoint(peer), first, lambda: next(given, None)))
+        await asyncio.sleep(0)
+        one, another = sender._waiting
+        loan.recall(second, lambda: unexpected.append(1))
+        sender._hear((Word.UNWRITTEN, one))
+        with pytest.raises(Unwritten):
+            await sending
+        seated = asyncio.create_task(loan.send(None, second, lambda: None))
+        await asyncio.sleep(0)
+        sender._hear((Word.RECALLED, another, True))
+        with pytest.raises(NotBegun):
+            await seated
+    assert (unexpected, sender.in_hand) == ([], 0)
+    await sender.kill()
+
+
+async def test_what_was_never_taken_is_recalled_at_once(sender: Sender) -> None:
+    recalled: list[int] = []
+    SenderLoan(sender, 1, server_id=1).recall(parcel(letter()), lambda: recalled.append(1))
+    assert recalled == [1]
 
 
 async def test_a_stop_before_the_dot_sends_nothing(sender: Sender) -> None:

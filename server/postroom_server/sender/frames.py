@@ -46,6 +46,7 @@ class Word:
     ASK = 25  # errand: may it go?
     RECALLED = 26  # errand, whether it had not begun
     PONG = 27
+    CLOSED = 28  # the last word; whoever hears it hangs up, so that nothing before it is lost
 
 
 class Link(asyncio.BufferedProtocol):

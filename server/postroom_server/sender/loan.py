@@ -140,6 +140,8 @@ class Errands(Protocol):
 
     def recall(self, errand: Errand, then: Callable[[], None], *, stop: bool) -> None: ...
 
+    def forget_recall(self, errand: Errand) -> None: ...
+
     def stop(self, errand: Errand, why: str) -> None: ...
 
     def give_back(self, loan: SenderLoan) -> None: ...
@@ -183,6 +185,8 @@ class SenderLoan:
     async def send(self, endpoint: Endpoint | None, parcel: Parcel, following: Next) -> Transaction:
         if self._ahead and self._ahead[0].parcel is parcel:
             errand = self._ahead.popleft()
+            # Whatever it hears of a recall that is not answered yet, it hears as its outcome.
+            self._sender.forget_recall(errand)
         elif endpoint is not None:
             errand = self._sender.carry(self, endpoint, parcel)
         else:
@@ -208,11 +212,15 @@ class SenderLoan:
 
     def recall(self, parcel: Parcel, then: Callable[[], None], *, stop: bool = False) -> None:
         def recalled() -> None:
-            self._ahead.remove(errand)
+            if errand is not None:
+                self._ahead.remove(errand)
             then()
 
-        errand = next(errand for errand in self._ahead if errand.parcel is parcel)
-        self._sender.recall(errand, recalled, stop=stop)
+        errand = next((errand for errand in self._ahead if errand.parcel is parcel), None)
+        if errand is None:
+            then()  # it was never taken
+        else:
+            self._sender.recall(errand, recalled, stop=stop)
 
     def abort_before_dot(self, why: str) -> None:
         if self._under_way is not None:

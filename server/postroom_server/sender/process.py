@@ -276,7 +276,8 @@ async def serve(descriptor: int, parent: int) -> None:
     office.link.say(Word.READY)
     office.link.flush()
     await office.closed.wait()
-    office.link.close()
+    office.link.say(Word.CLOSED)
+    office.link.flush()
     await asyncio.Event().wait()  # until the other end has read the last of it, and is gone
 
 

@@ -160,6 +160,10 @@ class Sender:
         self._recalls[errand.number] = then
         self._say(Word.RECALL, errand.number, stop)
 
+    def forget_recall(self, errand: Errand) -> None:
+        """Lets its outcome say what its recall would."""
+        self._recalls.pop(errand.number, None)
+
     def stop(self, errand: Errand, why: str) -> None:
         self._say(Word.STOP, errand.number, why)
 
@@ -181,13 +185,15 @@ class Sender:
                 self._waiting.pop(number).fail(SenderLost(why))
             case (Word.RECALLED, number, had_not_begun):
                 then = self._recalls.pop(number, None)
-                if had_not_begun and then is not None:
-                    del self._waiting[number]
-                    then()
+                if had_not_begun:
+                    waiting = self._waiting.pop(number)
+                    waiting.fail(NotBegun()) if then is None else then()
             case (Word.ASK, number):
                 task = self._loop.create_task(self._answer(number, self._waiting[number]))
                 self._asked.add(task)
                 task.add_done_callback(self._asked.discard)
+            case (Word.CLOSED,):
+                self._link.close()
             case (Word.READY,):
                 self._is_up.set()
         self._heard_at = self._loop.time()

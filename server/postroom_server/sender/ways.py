@@ -61,7 +61,8 @@ class Ways:
     @property
     def sender(self) -> Sender | None:
         """The one that takes mail now."""
-        return self._sender if self._sender is not None and self._sender.is_ready else None
+        sender = self._sender  # which is asked from other threads, too
+        return sender if sender is not None and sender.is_ready else None
 
     def loan(self, server_id: int) -> SlotLoan:
         """A way to send one mail after the other to a server; to be given back."""
