@@ -176,7 +176,7 @@ async def test_a_recall_that_is_answered_when_its_turn_has_come_is_its_outcome()
         sender._hear((Word.RECALLED, another, True))
         with pytest.raises(NotBegun):
             await seated
-    assert (unexpected, sender.in_hand) == ([], 0)
+    assert (unexpected, sender._waiting) == ([], {})
     await sender.kill()
 
 

@@ -199,6 +199,23 @@ async def test_one_that_stands_still_is_ended(make: Make, monkeypatch: pytest.Mo
     await until(lambda: process.poll() is not None)
 
 
+async def test_mail_takes_the_new_way_when_the_old_one_makes_room_and_not_before(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways = make(Use.ALWAYS)
+    when: list[bool] = []
+    stand_down = ways._pool.stand_down
+
+    def seen() -> None:
+        when.append(isinstance(ways.loan(1), OwnLoan))
+        stand_down()
+
+    monkeypatch.setattr(ways._pool, "stand_down", seen)
+    await until_sender(ways, 0)
+    assert when == [True]
+    assert isinstance(ways.loan(1), SenderLoan)
+
+
 async def test_a_server_sees_no_more_connections_than_slots_while_ways_change(make: Make) -> None:
     open_now, most = [0], [0]
 

@@ -19,7 +19,7 @@ from postroom_server.delivery.marks import mark_dot
 from postroom_server.failpoints import reach
 from postroom_server.refusals import Refusal
 from postroom_server.sender.draft import Draft
-from postroom_server.sender.loan import Next, NotBegun, Parcel, SlotLoan, Unwritten
+from postroom_server.sender.loan import NextParcel, NotBegun, Parcel, SlotLoan, Unwritten
 from postroom_server.smtp import Envelope, Timeouts, Transaction
 from postroom_server.store.facts import ServerFacts
 from postroom_server.store.models import Lane
@@ -110,7 +110,7 @@ class Handover:
         leased: Leased,
         server: ServerFacts,
         loan: SlotLoan,
-        following: Next,
+        following: NextParcel,
         parcel: Parcel | None,
     ) -> Transaction:
         """One transaction, of `leased`: all of the job's or a part. `parcel`, if it was made before.
@@ -128,7 +128,7 @@ class Handover:
         leased: Leased,
         server: ServerFacts,
         loan: SlotLoan,
-        following: Next,
+        following: NextParcel,
         parcel: Parcel | None,
     ) -> Transaction:
         if parcel is None:
@@ -144,7 +144,7 @@ class Handover:
         return self._letters.without_code(leased, transaction)
 
     async def _give(
-        self, job: Job, server: ServerFacts, loan: SlotLoan, following: Next, parcel: Parcel
+        self, job: Job, server: ServerFacts, loan: SlotLoan, following: NextParcel, parcel: Parcel
     ) -> Transaction:
         if loan.has_taken(parcel):
             # Under way, perhaps: nothing that could fail may keep its outcome from being heard.

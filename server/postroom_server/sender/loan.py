@@ -47,7 +47,7 @@ class Parcel:
     took: int | None = None  # milliseconds, where nobody watched it from here
 
 
-Next = Callable[[], Parcel | None]
+NextParcel = Callable[[], Parcel | None]
 
 
 class SlotLoan(Protocol):
@@ -62,7 +62,7 @@ class SlotLoan(Protocol):
     async def ready(self) -> None:
         """Waits until a connection may be opened, if one has to be."""
 
-    async def send(self, endpoint: Endpoint | None, parcel: Parcel, following: Next) -> Transaction:
+    async def send(self, endpoint: Endpoint | None, parcel: Parcel, following: NextParcel) -> Transaction:
         """Hands a parcel over; see `smtp.Connection.send`. No endpoint: it was taken with one.
 
         `following` is asked for what goes behind its dot, which is then the next that is sent here, unless it
@@ -100,7 +100,7 @@ class OwnLoan:
     async def ready(self) -> None:
         """At once: whatever else there is of this process's is counted with it."""
 
-    async def send(self, endpoint: Endpoint | None, parcel: Parcel, following: Next) -> Transaction:
+    async def send(self, endpoint: Endpoint | None, parcel: Parcel, following: NextParcel) -> Transaction:
         def next_envelope() -> Envelope | None:
             parcel = following()
             return None if parcel is None else _written(parcel)
@@ -182,7 +182,7 @@ class SenderLoan:
             ready, self._ready = self._ready, None
             await ready()
 
-    async def send(self, endpoint: Endpoint | None, parcel: Parcel, following: Next) -> Transaction:
+    async def send(self, endpoint: Endpoint | None, parcel: Parcel, following: NextParcel) -> Transaction:
         if self._ahead and self._ahead[0].parcel is parcel:
             errand = self._ahead.popleft()
             # Whatever it hears of a recall that is not answered yet, it hears as its outcome.
@@ -199,7 +199,7 @@ class SenderLoan:
         finally:
             self._under_way = None
 
-    def _fill(self, endpoint: Endpoint, following: Next) -> None:
+    def _fill(self, endpoint: Endpoint, following: NextParcel) -> None:
         # Whatever goes wrong with the next ones, the one under way is with the sender, and has an outcome.
         try:
             while len(self._ahead) < AHEAD and (another := following()) is not None:

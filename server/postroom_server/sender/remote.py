@@ -84,10 +84,6 @@ class Sender:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
-    @property
-    def in_hand(self) -> int:
-        return len(self._waiting)
-
     def is_idle(self, seconds: float) -> bool:
         """Whether it has been given nothing for so long, and has nothing."""
         return self.is_ready and not self._waiting and self._loop.time() - self._used_at > seconds

@@ -52,6 +52,7 @@ class Ways:
         self._lost = lost
         self._pool = Pool()
         self._sender: Sender | None = None
+        self._in_use: Sender | None = None  # the same, once this process's connections were told to go
         self._tasks: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
         self._not_before = 0.0
@@ -61,7 +62,7 @@ class Ways:
     @property
     def sender(self) -> Sender | None:
         """The one that takes mail now."""
-        sender = self._sender  # which is asked from other threads, too
+        sender = self._in_use  # which is asked from other threads, too
         return sender if sender is not None and sender.is_ready else None
 
     def loan(self, server_id: int) -> SlotLoan:
@@ -116,9 +117,10 @@ class Ways:
             log.warning("sender_not_started", reason=str(error) or type(error).__name__)
             await sender.kill()
             return
-        if self.sender is not sender:
+        if self._sender is not sender or not sender.is_ready:
             return
         self._pool.stand_down()
+        self._in_use = sender
         log.info("sender_started", pid=sender.pid)
 
     async def _retire(self, sender: Sender) -> None:
