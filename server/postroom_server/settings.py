@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-import socket
-import zoneinfo
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from postroom_server.setting_values import (
+    BaseUrl,
+    HeaderSecret,
+    HeloName,
+    Networks,
+    Positive,
+    Texts,
+    TimeZoneName,
+    host_name,
+)
 
 PREFIX = "POSTROOM_"
 _LIMIT = "limit_"
 _SECONDS = "_seconds"
-_HOST_NAME = re.compile(
-    r"(?=.{1,255}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
-)
-
-_ADDRESS_LITERAL = re.compile(r"\[(?:IPv6:)?[0-9A-Fa-f.:]{2,45}\]")  # RFC 5321 §4.1.3
-_GATEWAY_TOKEN = re.compile(r"[!-~]{16,256}")
-# What stands as it is between the angle brackets of a header, and in a page: no space, comma or quote.
-_BASE_URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
-    r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._~-]+)*)/?"
-)
-# With the longest token a link still fits on one line of a header (RFC 5322 §2.1.1: 998 characters).
-_BASE_URL_CHARACTERS = 400
-Positive = Annotated[int, Field(ge=1)]
-
-
-def _host_name() -> str:
-    """This machine's full name where it is fit for EHLO, else `localhost`."""
-    name = socket.getfqdn()
-    return name if _HOST_NAME.fullmatch(name) else "localhost"
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class Settings(BaseSettings):
@@ -95,12 +73,12 @@ class Settings(BaseSettings):
         False,
         description="Lets HTTP listen without TLS where other machines reach it; for when a proxy encrypts.",
     )
-    http_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+    http_trusted_proxies: Networks = Field(
         (), description="Proxies whose `X-Forwarded-For` is believed: addresses and networks, by commas."
     )
     http_connections: Positive = Field(1000, description="HTTP connections at once; more are refused.")
     http_metrics: bool = Field(True, description="Whether `/metrics` is served over HTTP, too.")
-    http_time_zone: str = Field(
+    http_time_zone: TimeZoneName = Field(
         "Asia/Shanghai", description="The zone of dates in the REST APIs, which name none."
     )
     rest_default_language: str = Field(
@@ -109,7 +87,7 @@ class Settings(BaseSettings):
     rest_bare_numbers: bool = Field(
         False, description="Whether `/api/v1/email` answers numbers as numbers, not as strings."
     )
-    gateway_token: SecretStr = Field(
+    gateway_token: HeaderSecret = Field(
         SecretStr(""),
         description="What `postroom gateway` shows and servers know it by: they then count wrong tokens by "
         "the addresses of its clients. At least 16 characters; it opens nothing else.",
@@ -135,15 +113,15 @@ class Settings(BaseSettings):
         "en", description="The language of templates for mail that asks for none and whose tenant has none."
     )
 
-    unsubscribe_base_url: str = Field(
+    unsubscribe_base_url: BaseUrl = Field(
         "",
         description="Where readers reach the gateway, such as `https://mail.example.com`: mail by templates "
         "of the kind BATCH then carries links to unsubscribe by. `https`, but for loopback; the same in all "
         "processes. Empty: no links.",
     )
 
-    helo_name: str = Field(
-        default_factory=_host_name,
+    helo_name: HeloName = Field(
+        default_factory=host_name,
         description="The name for EHLO. Unset: the machine's full name, else `localhost`.",
     )
     smtp_ca_file: Path | None = Field(
@@ -156,10 +134,10 @@ class Settings(BaseSettings):
     attachment_http: bool = Field(
         False, description="Whether attachments are fetched over plain http too; https alone is safe."
     )
-    attachment_ports: Annotated[tuple[str, ...], NoDecode] = Field(
+    attachment_ports: Texts = Field(
         (), description="Ports besides 443 (and 80 with http) that attachments are fetched from, by commas."
     )
-    attachment_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    attachment_hosts: Texts = Field(
         (),
         description="Hosts of your own, `name` or `name:port`, by commas: attachments are fetched from them "
         "although their addresses are internal.",
@@ -170,7 +148,7 @@ class Settings(BaseSettings):
     preparing_slots: Positive = Field(
         8, description="Emails whose attachments are fetched at once, in each process."
     )
-    smtp_plaintext_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    smtp_plaintext_hosts: Texts = Field(
         (),
         description="Hosts besides loopback to which mail servers may be added with TLS mode OFF, by commas.",
     )
@@ -255,68 +233,11 @@ class Settings(BaseSettings):
         10, description="Wrong guesses an hour for one address, over all purposes."
     )
 
-    @field_validator("helo_name")
-    @classmethod
-    def _fit_for_ehlo(cls, value: str) -> str:
-        if not _HOST_NAME.fullmatch(value) and not _ADDRESS_LITERAL.fullmatch(value):
-            raise ValueError("is neither a host name nor an address literal such as [192.0.2.1]")
-        return value
-
-    @field_validator("unsubscribe_base_url")
-    @classmethod
-    def _fit_for_links(cls, value: str) -> str:
-        if not value:
-            return value
-        found = _BASE_URL.fullmatch(value)
-        if found is None or len(value) > _BASE_URL_CHARACTERS or not 0 < int(found["port"] or 1) < 65536:
-            raise ValueError(
-                "is not like https://mail.example.com or https://example.com/mail: letters, digits and ._~- "
-                f"in its path, no query, at most {_BASE_URL_CHARACTERS} characters"
-            )
-        if found["scheme"] == "http" and not _is_loopback(found["host"]):
-            raise ValueError("must begin with https: mail programs post to nothing else")
-        return value.rstrip("/")
-
     @field_validator("only", mode="before")
     @classmethod
     def _no_gateway(cls, value: object) -> object:
         if value == "gateway":
             raise ValueError("a gateway needs no database: run postroom gateway --target host:port")
-        return value
-
-    @field_validator("http_time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            zoneinfo.ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError("is no time zone such as Asia/Shanghai or UTC") from None
-        return value
-
-    @field_validator("http_trusted_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            try:
-                ipaddress.ip_network(name)
-            except ValueError:
-                raise ValueError(f"{name} is neither an address nor a network such as 10.0.0.0/8") from None
-        return value
-
-    @field_validator("gateway_token")
-    @classmethod
-    def _fit_for_a_header(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value() and not _GATEWAY_TOKEN.fullmatch(value.get_secret_value()):
-            raise ValueError("must be 16 to 256 letters, digits or other visible ASCII characters")
-        return value
-
-    @field_validator(
-        "smtp_plaintext_hosts", "attachment_ports", "attachment_hosts", "http_trusted_proxies", mode="before"
-    )
-    @classmethod
-    def _by_commas(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(host.strip() for host in value.split(",") if host.strip())
         return value
 
     @model_validator(mode="after")
